@@ -1,0 +1,51 @@
+//! Function libraries as tables: one file per family, one [`Function`] per name, one [`Overload`] per signature with
+//! its cost and its code. The checker reads the signatures, the planner picks the code, the meter charges the cost.
+
+use super::types::Ty;
+use super::value::{EvalError, Value};
+
+/// The code of an overload: arguments (receiver first) to result. Arguments match the declared parameter types at
+/// their outermost level; element types of lists and maps must be checked inside.
+pub type Call = for<'a> fn(&[Value<'a>]) -> Result<Value<'a>, EvalError>;
+
+/// Runtime cost of a call, charged after it ran (contract 3.17).
+#[derive(Clone, Copy, Debug)]
+pub enum Cost {
+    /// A fixed number of units; 1 is the default of the API server.
+    Fixed(u64),
+    /// `ceil(factor × size)` of the argument at this position.
+    PerSize {
+        /// Argument position, receiver first.
+        arg: usize,
+        /// Units per code point, octet or element.
+        factor: f64,
+    },
+    /// Anything else.
+    Custom(for<'a> fn(&[Value<'a>], &Value<'a>) -> u64),
+}
+
+/// One signature of a function.
+#[derive(Clone, Copy, Debug)]
+pub struct Overload {
+    /// Identifier, as in the API server's declarations (`string_to_quantity`).
+    pub id: &'static str,
+    /// Called as `receiver.name(…)`: the receiver is `params[0]`.
+    pub member: bool,
+    /// Parameter types.
+    pub params: &'static [Ty],
+    /// Result type.
+    pub result: Ty,
+    /// Cost.
+    pub cost: Cost,
+    /// Code.
+    pub call: Call,
+}
+
+/// A function with all its signatures.
+#[derive(Clone, Copy, Debug)]
+pub struct Function {
+    /// Name as written in expressions, with its namespace (`ip.isCanonical`).
+    pub name: &'static str,
+    /// Signatures, in the order in which they are tried.
+    pub overloads: &'static [Overload],
+}

@@ -1,0 +1,11 @@
+//! The Common Expression Language as Kubernetes 1.36 enables it for admission policies.
+//!
+//! `source` text and positions -> `parse` to an `ast` -> `check` types against an `env` -> `plan` into a compact
+//! program with resolved overloads -> `eval` over borrowed JSON with a cost budget. `lib` holds the function tables.
+//! Pure; depends on `model` only.
+
+pub mod ast;
+pub mod lib;
+pub mod source;
+pub mod types;
+pub mod value;

@@ -1,0 +1,104 @@
+//! Expression text, positions and compile errors.
+
+use std::fmt;
+
+/// The text of one expression with its line table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    text: String,
+    /// Code point offset at which each line starts.
+    lines: Vec<u32>,
+}
+
+/// Line and column, both counted from 1; columns in code points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column, from 1.
+    pub column: u32,
+}
+
+impl Source {
+    /// Keeps `text` and finds its lines.
+    #[must_use]
+    pub fn new(text: &str) -> Self {
+        let mut lines = vec![0];
+        for (offset, c) in text.chars().enumerate() {
+            if c == '\n' {
+                lines.push(u32::try_from(offset + 1).unwrap_or(u32::MAX));
+            }
+        }
+        Self {
+            text: text.to_owned(),
+            lines,
+        }
+    }
+
+    /// The text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// Line and column of a code point offset.
+    #[must_use]
+    pub fn position(&self, offset: u32) -> Position {
+        let line = self.lines.partition_point(|start| *start <= offset).max(1);
+        let start = self.lines.get(line - 1).copied().unwrap_or(0);
+        Position {
+            line: u32::try_from(line).unwrap_or(u32::MAX),
+            column: offset - start + 1,
+        }
+    }
+}
+
+/// One thing wrong with an expression.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issue {
+    /// Code point offset.
+    pub offset: u32,
+    /// What is wrong, in cel-go's words.
+    pub message: String,
+}
+
+/// Why an expression does not compile: every issue found, in source order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CompileError {
+    /// The expression.
+    pub source: Source,
+    /// At least one.
+    pub issues: Vec<Issue>,
+}
+
+impl std::error::Error for CompileError {}
+
+impl fmt::Display for CompileError {
+    /// cel-go's layout: `ERROR: <input>:L:C: text`, the source line, a caret.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (n, issue) in self.issues.iter().enumerate() {
+            let at = self.source.position(issue.offset);
+            if n > 0 {
+                f.write_str("\n")?;
+            }
+            write!(
+                f,
+                "ERROR: <input>:{}:{}: {}",
+                at.line, at.column, issue.message
+            )?;
+            let line = self
+                .source
+                .text
+                .split('\n')
+                .nth(at.line as usize - 1)
+                .unwrap_or_default();
+            write!(
+                f,
+                "\n | {}\n | {}^",
+                line.replace('\t', " "),
+                ".".repeat(at.column as usize - 1)
+            )?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,153 @@
+//! Types of the checker, and the const form in which function tables write them.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// A type as the checker computes it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Type {
+    /// Unknown until run time; assignable to and from everything.
+    Dyn,
+    /// `null`
+    Null,
+    /// `bool`
+    Bool,
+    /// `int`
+    Int,
+    /// `uint`
+    Uint,
+    /// `double`
+    Double,
+    /// `string`
+    String,
+    /// `bytes`
+    Bytes,
+    /// `google.protobuf.Duration`
+    Duration,
+    /// `google.protobuf.Timestamp`
+    Timestamp,
+    /// `list(T)`
+    List(Arc<Type>),
+    /// `map(K, V)`
+    Map(Arc<Type>, Arc<Type>),
+    /// `optional_type(T)`
+    Optional(Arc<Type>),
+    /// A type as a value: `type(T)`.
+    Type(Arc<Type>),
+    /// A type variable of an overload; never leaves the checker.
+    Param(Arc<str>),
+    /// An abstract type of a library, by its CEL name, such as `kubernetes.Quantity`.
+    Opaque(Arc<str>),
+    /// A declared object type by name (`kubernetes.AdmissionRequest`, `Object.spec`, `JSONPatch`); its fields are in
+    /// the environment.
+    Object(Arc<str>),
+    /// Result of a failed check; unifies with everything so that one mistake is reported once.
+    Error,
+}
+
+impl Type {
+    /// `list(element)`
+    #[must_use]
+    pub fn list(element: Type) -> Self {
+        Self::List(Arc::new(element))
+    }
+
+    /// `map(key, value)`
+    #[must_use]
+    pub fn map(key: Type, value: Type) -> Self {
+        Self::Map(Arc::new(key), Arc::new(value))
+    }
+
+    /// `optional_type(inner)`
+    #[must_use]
+    pub fn optional(inner: Type) -> Self {
+        Self::Optional(Arc::new(inner))
+    }
+}
+
+impl fmt::Display for Type {
+    /// cel-go's spelling, as in error messages.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dyn => f.write_str("dyn"),
+            Self::Null => f.write_str("null_type"),
+            Self::Bool => f.write_str("bool"),
+            Self::Int => f.write_str("int"),
+            Self::Uint => f.write_str("uint"),
+            Self::Double => f.write_str("double"),
+            Self::String => f.write_str("string"),
+            Self::Bytes => f.write_str("bytes"),
+            Self::Duration => f.write_str("google.protobuf.Duration"),
+            Self::Timestamp => f.write_str("google.protobuf.Timestamp"),
+            Self::List(element) => write!(f, "list({element})"),
+            Self::Map(key, value) => write!(f, "map({key}, {value})"),
+            Self::Optional(inner) => write!(f, "optional_type({inner})"),
+            Self::Type(inner) => write!(f, "type({inner})"),
+            Self::Param(name) | Self::Opaque(name) | Self::Object(name) => f.write_str(name),
+            Self::Error => f.write_str("!error!"),
+        }
+    }
+}
+
+/// A type in a function table.
+#[derive(Clone, Copy, Debug)]
+pub enum Ty {
+    /// [`Type::Dyn`]
+    Dyn,
+    /// [`Type::Null`]
+    Null,
+    /// [`Type::Bool`]
+    Bool,
+    /// [`Type::Int`]
+    Int,
+    /// [`Type::Uint`]
+    Uint,
+    /// [`Type::Double`]
+    Double,
+    /// [`Type::String`]
+    String,
+    /// [`Type::Bytes`]
+    Bytes,
+    /// [`Type::Duration`]
+    Duration,
+    /// [`Type::Timestamp`]
+    Timestamp,
+    /// [`Type::List`]
+    List(&'static Ty),
+    /// [`Type::Map`]
+    Map(&'static Ty, &'static Ty),
+    /// [`Type::Optional`]
+    Optional(&'static Ty),
+    /// [`Type::Type`]
+    Type(&'static Ty),
+    /// [`Type::Param`]
+    Param(&'static str),
+    /// [`Type::Opaque`]
+    Opaque(&'static str),
+    /// [`Type::Object`]
+    Object(&'static str),
+}
+
+impl From<&Ty> for Type {
+    fn from(ty: &Ty) -> Self {
+        match *ty {
+            Ty::Dyn => Self::Dyn,
+            Ty::Null => Self::Null,
+            Ty::Bool => Self::Bool,
+            Ty::Int => Self::Int,
+            Ty::Uint => Self::Uint,
+            Ty::Double => Self::Double,
+            Ty::String => Self::String,
+            Ty::Bytes => Self::Bytes,
+            Ty::Duration => Self::Duration,
+            Ty::Timestamp => Self::Timestamp,
+            Ty::List(element) => Self::list(element.into()),
+            Ty::Map(key, value) => Self::map(key.into(), value.into()),
+            Ty::Optional(inner) => Self::optional(inner.into()),
+            Ty::Type(inner) => Self::Type(Arc::new(inner.into())),
+            Ty::Param(name) => Self::Param(name.into()),
+            Ty::Opaque(name) => Self::Opaque(name.into()),
+            Ty::Object(name) => Self::Object(name.into()),
+        }
+    }
+}

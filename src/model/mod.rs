@@ -1,0 +1,8 @@
+//! Words shared by every layer: JSON as received, names of kinds and resources, the request that is judged and the
+//! verdict that comes back. Depends on nothing else inside the crate; pure (no clock, no I/O, no globals).
+
+pub mod gvk;
+pub mod json;
+pub mod path;
+pub mod request;
+pub mod verdict;
