@@ -14,7 +14,7 @@ use super::plan::{Activation, Evaluation, Op, OpId, Plan};
 use super::value::{EvalError, Value};
 
 pub(crate) use attribute::{index, invalid_key};
-pub(crate) use call::apply;
+pub(crate) use call::{apply, fits};
 
 /// A value or an error that may be absorbed.
 pub(crate) type Outcome<'a> = Result<Value<'a>, EvalError>;
