@@ -6,3 +6,4 @@ pub mod json;
 pub mod path;
 pub mod request;
 pub mod verdict;
+pub mod yaml_out;
