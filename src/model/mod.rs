@@ -7,3 +7,4 @@ pub mod path;
 pub mod request;
 pub mod verdict;
 pub mod yaml;
+pub mod yaml_out;
