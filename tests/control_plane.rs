@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
-use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolume, PersistentVolumeClaim, Pod};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::{Api, ResourceExt as _};
@@ -162,6 +162,41 @@ async fn a_held_pod_waits_until_it_is_let_go() -> Result<()> {
         .and_then(|pod| pod.status)
         .and_then(|status| status.pod_ip);
     assert_eq!(address.as_deref(), Some("127.0.0.1"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_claim_is_bound_to_a_volume_that_goes_with_it() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    cluster.node_ready(1).await?;
+    cluster.storage_ready().await?;
+    let namespace = cluster.namespace("volumes").await?;
+    let claims: Api<PersistentVolumeClaim> = Api::namespaced(cluster.client(), namespace.name());
+    let claim: PersistentVolumeClaim = serde_json::from_value(json!({
+        "metadata": {"name": "workspace"},
+        "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "3Gi"}}},
+    }))?;
+    claims.create(&PostParams::default(), &claim).await?;
+    let pods: Api<Pod> = Api::namespaced(cluster.client(), namespace.name());
+    let spec =
+        json!({"volumes": [{"name": "data", "persistentVolumeClaim": {"claimName": "workspace"}}]});
+    pods.create(&PostParams::default(), &pod("agent", spec)?)
+        .await?;
+    cluster
+        .wait(&pods, "agent", "to be Ready", is_ready)
+        .await?;
+
+    let bound = claims.get("workspace").await?;
+    let volume = bound
+        .spec
+        .and_then(|spec| spec.volume_name)
+        .context("a bound claim names its volume")?;
+    pods.delete("agent", &DeleteParams::default()).await?;
+    claims.delete("workspace", &DeleteParams::default()).await?;
+    let volumes: Api<PersistentVolume> = Api::all(cluster.client());
+    cluster
+        .wait(&volumes, &volume, "to be gone", |volume| volume.is_none())
+        .await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, ServiceAccount};
+use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -247,6 +248,23 @@ impl Cluster {
             let name = format!("node-{index}");
             self.wait(&nodes, &name, "to take Pods", takes_pods).await?;
         }
+        Ok(())
+    }
+
+    /// Makes sure that there is a default storage class, `simulated`, whose claims are bound.
+    pub async fn storage_ready(&self) -> Result<()> {
+        let class: StorageClass = serde_json::from_value(json!({
+            "metadata": {
+                "name": "simulated",
+                "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+            },
+            "provisioner": "test.sandfence.dev/simulated",
+        }))?;
+        let classes: Api<StorageClass> = Api::all(self.client());
+        let apply = PatchParams::apply(MANAGER).force();
+        classes
+            .patch("simulated", &apply, &Patch::Apply(&class))
+            .await?;
         Ok(())
     }
 
