@@ -4,4 +4,8 @@
 //! `tests/layering.rs` holds the line.
 
 pub mod cel;
+pub mod config;
 pub mod model;
+pub mod telemetry;
+pub mod tls;
+pub mod webhook;
