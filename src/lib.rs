@@ -6,4 +6,8 @@
 
 pub mod api;
 pub mod cel;
+pub mod config;
 pub mod model;
+pub mod telemetry;
+pub mod tls;
+pub mod webhook;
