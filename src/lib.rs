@@ -4,6 +4,7 @@
 //! `tests/layering.rs` holds the line.
 
 pub mod cel;
+pub mod cluster;
 pub mod config;
 pub mod model;
 pub mod telemetry;
