@@ -4,7 +4,9 @@
 //! on it: readers get immutable snapshots. Every call has a deadline, every loop a backoff, and no failure of the API
 //! server ends the process or loses what was loaded before.
 
+pub mod apply;
 pub mod backoff;
+pub mod certificates;
 pub mod client;
 pub mod registration;
 pub mod watch;
