@@ -56,10 +56,27 @@ impl Source {
 /// One thing wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// Code point offset.
+    /// Code point offset, or [`NOWHERE`].
     pub offset: u32,
     /// What is wrong, in cel-go's words.
     pub message: String,
+}
+
+/// Offset of issues about the expression as a whole.
+pub const NOWHERE: u32 = u32::MAX;
+
+/// Longest source line, in bytes, that messages quote: cel-go's limit.
+const MAX_SNIPPET: usize = 16_384;
+
+impl Issue {
+    /// An issue about the expression as a whole, such as a limit.
+    #[must_use]
+    pub fn nowhere(message: String) -> Self {
+        Self {
+            offset: NOWHERE,
+            message,
+        }
+    }
 }
 
 /// Why an expression does not compile: every issue found, in source order.
@@ -77,28 +94,37 @@ impl fmt::Display for CompileError {
     /// cel-go's layout: `ERROR: <input>:L:C: text`, the source line, a caret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, issue) in self.issues.iter().enumerate() {
-            let at = self.source.position(issue.offset);
             if n > 0 {
                 f.write_str("\n")?;
             }
-            write!(
-                f,
-                "ERROR: <input>:{}:{}: {}",
-                at.line, at.column, issue.message
-            )?;
-            let line = self
-                .source
-                .text
-                .split('\n')
-                .nth(at.line as usize - 1)
-                .unwrap_or_default();
-            write!(
-                f,
-                "\n | {}\n | {}^",
-                line.replace('\t', " "),
-                ".".repeat(at.column as usize - 1)
-            )?;
+            let message = &issue.message;
+            if issue.offset == NOWHERE {
+                write!(f, "ERROR: <input>:-1:0: {message}")?;
+                continue;
+            }
+            let Position { line, column } = self.source.position(issue.offset);
+            write!(f, "ERROR: <input>:{line}:{column}: {message}")?;
+            let text = self.source.text.split('\n').nth(line as usize - 1);
+            let text = text.unwrap_or_default();
+            if text.len() <= MAX_SNIPPET {
+                write_snippet(f, &text.replace('\t', " "), column as usize - 1)?;
+            }
         }
         Ok(())
     }
+}
+
+/// The line, and a caret below the character after the first `before` ones; wide where the text may be.
+fn write_snippet(f: &mut fmt::Formatter<'_>, line: &str, before: usize) -> fmt::Result {
+    let wide = |c: char| c.len_utf8() > 1;
+    write!(f, "\n | {line}\n | ")?;
+    for c in line.chars().take(before) {
+        f.write_str(if wide(c) { "\u{ff0e}" } else { "." })?;
+    }
+    let at = line.chars().nth(before);
+    f.write_str(if at.is_some_and(wide) {
+        "\u{ff3e}"
+    } else {
+        "^"
+    })
 }

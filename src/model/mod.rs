@@ -11,3 +11,4 @@ pub mod request;
 pub mod selector;
 pub mod verdict;
 pub mod yaml;
+pub mod yaml_out;
