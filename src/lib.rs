@@ -6,6 +6,7 @@
 
 pub mod api;
 pub mod cel;
+pub mod cluster;
 pub mod config;
 pub mod model;
 pub mod report;

@@ -218,7 +218,7 @@ impl Shared {
                 .timer(TokioTimer::new())
                 .header_read_timeout(self.limits.header)
                 .max_headers(HEAD_COUNT)
-                .max_buf_size(HEAD_BYTES.max(64 * 1024));
+                .max_header_size(HEAD_BYTES);
             let connection = pin!(builder.serve_connection(io, service));
             let close = |connection: std::pin::Pin<&mut http1::Connection<_, _>>| {
                 connection.graceful_shutdown();

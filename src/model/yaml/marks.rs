@@ -249,14 +249,14 @@ impl<'t> Lines<'t> {
     }
 
     /// From line `line` (from 1) to the end of the text.
-    fn tail_from(&self, line: u32) -> &'t str {
+    fn rest(&self, line: u32) -> &'t str {
         let start = self.starts.get((line as usize).saturating_sub(1));
         start.map_or("", |start| &self.text[*start..])
     }
 
     /// Where the `|` or `>` of the block scalar header on this line stands.
     pub fn header(&self, line: u32) -> Position {
-        let text = self.tail_from(line).lines().next().unwrap_or_default();
+        let text = self.rest(line).lines().next().unwrap_or_default();
         let text = text.split(" #").next().unwrap_or_default();
         let byte = text.rfind(['|', '>']).unwrap_or(0);
         let column = text[..byte].chars().count() + 1;
@@ -275,7 +275,7 @@ impl<'t> Lines<'t> {
                 .find(|line| !line.trim().is_empty())
                 .map_or(0, spaces)
         };
-        let source = first(self.tail_from(header.line + 1));
+        let source = first(self.rest(header.line + 1));
         u16::try_from(source.saturating_sub(first(content))).unwrap_or(u16::MAX)
     }
 
@@ -283,7 +283,7 @@ impl<'t> Lines<'t> {
     fn in_flow(&self, start: Position, wanted: Position) -> Position {
         let skip = start.column as usize - 1;
         let mut source = Walk {
-            chars: self.tail_from(start.line).chars().skip(skip).collect(),
+            chars: self.rest(start.line).chars().skip(skip).collect(),
             next: 0,
             at: start,
         };
@@ -301,7 +301,7 @@ impl<'t> Lines<'t> {
 
     fn in_folded(&self, header: Position, indent: u32, wanted: Position) -> Position {
         let mut value = Position::START;
-        for (offset, line) in (1_u32..).zip(self.tail_from(header.line + 1).lines()) {
+        for (offset, line) in (1_u32..).zip(self.rest(header.line + 1).lines()) {
             let width = u32::try_from(line.chars().count()).unwrap_or(u32::MAX);
             let text = width.saturating_sub(indent);
             if value.line == wanted.line && wanted.column <= value.column + text {
