@@ -3,6 +3,7 @@
 mod support;
 
 use std::net::TcpStream;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -390,5 +391,20 @@ async fn a_dedicated_control_plane_ends_with_its_user() -> Result<()> {
         "the logs are kept"
     );
     assert!(!folder.join("etcd").exists(), "the data is not");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tethered_program_is_asked_to_stop() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let script = "trap 'echo stopping; exit 3' TERM; echo started; while :; do sleep 0.05; done";
+    let program = cluster.tether("tethered", Path::new("/bin/sh"), &["-c", script])?;
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while program.output()? != "started\n" {
+        assert!(Instant::now() < deadline, "{:?}", program.output()?);
+    }
+    let log = program.log().to_owned();
+    assert_eq!(program.stop()?.code(), Some(3));
+    assert_eq!(std::fs::read_to_string(log)?, "started\nstopping\n");
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use k8s_openapi::api::core::v1::{Namespace as NamespaceObject, Node, ServiceAccount};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
@@ -17,7 +17,7 @@ use kube::runtime::wait::Condition as _;
 use kube::{Api, Client, Config, Resource};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Deserializer, json};
 use tokio::io::AsyncWriteExt as _;
 
 use super::audit::{self, AuditedRequest, Mark};
@@ -229,6 +229,19 @@ impl Cluster {
             .await?;
         }
         Ok(())
+    }
+
+    /// Applies the CRDs of a file or folder and waits until the API server serves them.
+    pub async fn apply_crd_files(&self, path: &Path) -> Result<()> {
+        let path = path.to_str().context("the path of the CRDs is text")?;
+        let arguments = ["create", "--dry-run=client", "-o", "json", "-f", path];
+        let output = self.kubectl(&arguments, "").await?;
+        ensure!(output.status == 0, "read {path}: {}", output.stderr);
+        // One document after the other.
+        let crds: Vec<CustomResourceDefinition> = Deserializer::from_str(&output.stdout)
+            .into_iter()
+            .collect::<Result<_, _>>()?;
+        self.apply_crds(&crds).await
     }
 
     /// Makes sure that nodes `node-0` to `node-<count - 1>` exist and take Pods.

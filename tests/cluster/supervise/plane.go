@@ -121,6 +121,8 @@ func (p *plane) apiServerArguments(port int) []string {
 		"--service-account-key-file=" + p.path("secrets", "service-account.pub"),
 		"--service-account-signing-key-file=" + p.path("secrets", "service-account.key"),
 		"--authorization-mode=Node,RBAC",
+		// As real clusters do, whose nodes need it: who may use it is for the policies to say.
+		"--allow-privileged=true",
 		"--service-cluster-ip-range=10.0.0.0/16",
 		// A loopback address may not be the endpoint of a Service.
 		"--endpoint-reconciler-type=none",
