@@ -4,6 +4,7 @@
 pub mod gvk;
 pub mod json;
 pub mod path;
+pub mod quantity;
 pub mod request;
 pub mod verdict;
 pub mod yaml;
