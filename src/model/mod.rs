@@ -7,6 +7,7 @@ pub mod json;
 pub mod names;
 pub mod patch;
 pub mod path;
+pub mod quantity;
 pub mod request;
 pub mod selector;
 pub mod verdict;
