@@ -57,7 +57,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "tls",
-        uses: &["telemetry"],
+        uses: &["config", "telemetry"],
         pure: false,
     },
     Layer {
