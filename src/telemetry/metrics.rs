@@ -106,7 +106,11 @@ impl Metrics {
         let review_seconds: Family<WebhookLabels, Histogram> =
             Family::new_with_constructor(|| Histogram::new(REVIEW_SECONDS));
         Self {
-            reviews: add!("admission_reviews", "Admission reviews answered", Family::default()),
+            reviews: add!(
+                "admission_reviews",
+                "Admission reviews answered",
+                Family::default()
+            ),
             review_seconds: add!(
                 "admission_review_duration_seconds",
                 "Time from the complete body to the complete answer",
@@ -133,7 +137,11 @@ impl Metrics {
                 "Certificates found and not used",
                 Family::default()
             ),
-            policy_set: add!("policy_set_info", "The set of policies at work", Family::default()),
+            policy_set: add!(
+                "policy_set_info",
+                "The set of policies at work",
+                Family::default()
+            ),
             policies: add!("policies", "Policies in the set at work", Gauge::default()),
             reload_failures: add!(
                 "policy_reload_failures",

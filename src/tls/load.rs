@@ -84,8 +84,9 @@ pub fn read(directory: &Path) -> Result<Files, LoadError> {
         let size = std::fs::metadata(&path).map(|data| data.len());
         match size {
             Ok(size) if size > FILE_LIMIT => Err(LoadError::Size { path, size }),
-            Ok(_) => std::fs::read_to_string(&path)
-                .map_err(|source| LoadError::Read { path, source }),
+            Ok(_) => {
+                std::fs::read_to_string(&path).map_err(|source| LoadError::Read { path, source })
+            }
             Err(source) => Err(LoadError::Read { path, source }),
         }
     };
@@ -120,8 +121,7 @@ pub fn load(
     if let Some(pem) = &files.authority {
         material::certificates("ca.crt", pem).map_err(wrap)?;
     }
-    let serving =
-        material::serving(&files.certificate, &files.key, provider, now).map_err(wrap)?;
+    let serving = material::serving(&files.certificate, &files.key, provider, now).map_err(wrap)?;
     Ok((files, serving))
 }
 

@@ -161,7 +161,11 @@ pub fn next(current: Option<&Bundle>, profile: &Profile, now: Timestamp) -> Step
     if now >= serving.not_after {
         return renew("the present certificate has expired");
     }
-    if profile.names.iter().any(|name| !serving.names.contains(name)) {
+    if profile
+        .names
+        .iter()
+        .any(|name| !serving.names.contains(name))
+    {
         return renew("the present certificate lacks a name");
     }
     if current.authority_key.is_some() && due(&newest, now) {
@@ -305,7 +309,10 @@ mod tests {
     fn renewal_comes_with_a_third_of_life_left_and_keeps_the_authority() {
         let profile = Profile::new(names());
         let bundle = fresh(&profile, start());
-        assert_eq!(next(Some(&bundle), &profile, start() + days(59)), Step::Keep);
+        assert_eq!(
+            next(Some(&bundle), &profile, start() + days(59)),
+            Step::Keep
+        );
         let late = start() + days(61);
         let step = next(Some(&bundle), &profile, late);
         assert_eq!(step, Step::Renew("the present certificate ends soon"));
@@ -371,8 +378,8 @@ mod tests {
     fn a_bundle_survives_the_way_through_a_secret() {
         let profile = Profile::new(names());
         let old = fresh(&profile, start());
-        let bundle = perform(&Step::AddAuthority, Some(old), &profile, start() + days(1))
-            .expect("added");
+        let bundle =
+            perform(&Step::AddAuthority, Some(old), &profile, start() + days(1)).expect("added");
         let entries = bundle.to_entries();
         let read = Bundle::from_entries(|key| entries.get(key).cloned()).expect("complete");
         assert_eq!(read, bundle);

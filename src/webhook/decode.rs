@@ -216,10 +216,7 @@ fn diagnose(body: &[u8], error: &serde_json::Error) -> Rejection {
         );
     }
     if !error.is_data() {
-        return Rejection::new(
-            Cause::Malformed,
-            format!("the body is not JSON: {error}"),
-        );
+        return Rejection::new(Cause::Malformed, format!("the body is not JSON: {error}"));
     }
     match serde_json::from_slice::<Envelope>(body) {
         Ok(envelope) => {
@@ -373,8 +370,16 @@ mod tests {
     #[test]
     fn what_is_no_review_is_refused_with_what_and_where() {
         let cases = [
-            (String::new(), Cause::Empty, "expected an AdmissionReview, found an empty body"),
-            (" \n".to_owned(), Cause::Empty, "expected an AdmissionReview, found an empty body"),
+            (
+                String::new(),
+                Cause::Empty,
+                "expected an AdmissionReview, found an empty body",
+            ),
+            (
+                " \n".to_owned(),
+                Cause::Empty,
+                "expected an AdmissionReview, found an empty body",
+            ),
             (
                 "{\"apiVersion\": nope}".to_owned(),
                 Cause::Malformed,
@@ -437,7 +442,9 @@ mod tests {
         let (cause, message) = refused(&changed(|v| v["request"]["userInfo"]["groups"] = json!(7)));
         assert_eq!(cause, Cause::Field);
         assert!(
-            message.starts_with("request.userInfo.groups: invalid type: integer `7`, expected a sequence"),
+            message.starts_with(
+                "request.userInfo.groups: invalid type: integer `7`, expected a sequence"
+            ),
             "{message}"
         );
         // An unknown shape of another version is first of all another version.
@@ -455,19 +462,15 @@ mod tests {
             let (cause, message) = refused(&body[..end]);
             assert_eq!(cause, Cause::Truncated, "{end}: {message}");
         }
-        assert!(
-            refused(&body[..40])
-                .1
-                .starts_with("the body of 40 bytes ends inside the JSON document, at line 1 column 40")
-        );
+        assert!(refused(&body[..40]).1.starts_with(
+            "the body of 40 bytes ends inside the JSON document, at line 1 column 40"
+        ));
     }
 
     #[test]
     fn hostile_nesting_is_an_error_not_a_crash() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
-        let body = review()
-            .to_string()
-            .replace("{\"replicas\":1}", &deep);
+        let body = review().to_string().replace("{\"replicas\":1}", &deep);
         let (cause, message) = refused(&body);
         assert_eq!(cause, Cause::Malformed);
         assert!(message.contains("recursion limit exceeded"), "{message}");

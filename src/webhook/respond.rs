@@ -186,9 +186,16 @@ impl Review {
     #[must_use]
     pub const fn outcome(&self) -> Outcome {
         match &self.response {
-            Response { allowed: true, patch: None, .. } => Outcome::Allowed,
+            Response {
+                allowed: true,
+                patch: None,
+                ..
+            } => Outcome::Allowed,
             Response { allowed: true, .. } => Outcome::Mutated,
-            Response { status: Some(Status { code: 500.., .. }), .. } => Outcome::Error,
+            Response {
+                status: Some(Status { code: 500.., .. }),
+                ..
+            } => Outcome::Error,
             _ => Outcome::Denied,
         }
     }
@@ -244,7 +251,9 @@ impl<'a> Denial<'a> {
                 None => "FieldValueRequired",
             }),
             message: self.sentence.clone(),
-            field: blame.map(|blame| blame.path.to_string()).unwrap_or_default(),
+            field: blame
+                .map(|blame| blame.path.to_string())
+                .unwrap_or_default(),
         }
     }
 }

@@ -61,7 +61,11 @@ fn the_first_denial_shapes_the_status_and_all_are_causes_with_their_fields() {
     let mut user = finding("user", "must run as non-root");
     user.blame = Some(Blame {
         root: BlameRoot::Object,
-        path: FieldPath::root().key("spec").key("containers").index(0).key("runAsNonRoot"),
+        path: FieldPath::root()
+            .key("spec")
+            .key("containers")
+            .index(0)
+            .key("runAsNonRoot"),
         value: None,
     });
     let mut passed = finding("other", "fine");
@@ -69,7 +73,11 @@ fn the_first_denial_shapes_the_status_and_all_are_causes_with_their_fields() {
     passed.denies = false;
     let verdict = Verdict {
         findings: vec![passed, host, user],
-        warnings: vec!["two\nlines".to_owned(), "two lines".to_owned(), "w".to_owned()],
+        warnings: vec![
+            "two\nlines".to_owned(),
+            "two lines".to_owned(),
+            "w".to_owned(),
+        ],
         audit_annotations: BTreeMap::from([(
             "validation.policy.admission.k8s.io/validation_failure".to_owned(),
             "[]".to_owned(),
@@ -108,7 +116,10 @@ fn the_first_denial_shapes_the_status_and_all_are_causes_with_their_fields() {
             "warnings": ["two lines", "w"]
         })
     );
-    assert_eq!((review.outcome(), review.code()), (Outcome::Denied, Some(403)));
+    assert_eq!(
+        (review.outcome(), review.code()),
+        (Outcome::Denied, Some(403))
+    );
 }
 
 #[test]
@@ -119,7 +130,10 @@ fn a_failed_validation_is_422_invalid() {
     };
     let review = Review::of_verdict(&request(), &verdict);
     let status = &as_json(&review)["response"]["status"];
-    assert_eq!((&status["code"], &status["reason"]), (&json!(422), &json!("Invalid")));
+    assert_eq!(
+        (&status["code"], &status["reason"]),
+        (&json!(422), &json!("Invalid"))
+    );
 }
 
 #[test]
@@ -129,7 +143,9 @@ fn thousands_of_denials_stay_a_short_answer() {
         ..Verdict::default()
     };
     let review = as_json(&Review::of_verdict(&request(), &verdict));
-    let causes = review["response"]["status"]["details"]["causes"].as_array().expect("list");
+    let causes = review["response"]["status"]["details"]["causes"]
+        .as_array()
+        .expect("list");
     assert_eq!(causes.len(), CAUSES + 1);
     assert_eq!(causes[CAUSES], json!({"message": "and 936 more"}));
 }
@@ -148,7 +164,10 @@ fn the_patch_is_all_steps_in_order() {
         object: Some(owned_json!({"spec": {"a": 2}})),
         steps: vec![
             step("one", json!([{"op": "add", "path": "/spec/a", "value": 1}])),
-            step("two", json!([{"op": "replace", "path": "/spec/a", "value": 2}])),
+            step(
+                "two",
+                json!([{"op": "replace", "path": "/spec/a", "value": 2}]),
+            ),
         ],
         findings: vec![],
     };
@@ -172,18 +191,27 @@ fn the_patch_is_all_steps_in_order() {
 fn without_a_change_or_an_object_there_is_neither_patch_nor_patch_type() {
     let undone = Mutated {
         object: None,
-        steps: vec![step("one", json!([{"op": "add", "path": "/a", "value": 1}]))],
+        steps: vec![step(
+            "one",
+            json!([{"op": "add", "path": "/a", "value": 1}]),
+        )],
         findings: vec![],
     };
     let expected = json!({"uid": "u-1", "allowed": true});
-    assert_eq!(as_json(&Review::of_mutation(&request(), &undone))["response"], expected);
+    assert_eq!(
+        as_json(&Review::of_mutation(&request(), &undone))["response"],
+        expected
+    );
     let mut delete = request();
     delete.object = Json::Null;
     let changed = Mutated {
         object: Some(owned_json!({})),
         ..undone
     };
-    assert_eq!(as_json(&Review::of_mutation(&delete, &changed))["response"], expected);
+    assert_eq!(
+        as_json(&Review::of_mutation(&delete, &changed))["response"],
+        expected
+    );
 }
 
 #[test]
@@ -196,7 +224,10 @@ fn a_failed_mutation_is_403_with_reason_invalid_and_no_patch() {
     unconfigured.binding = None;
     let mutated = Mutated {
         object: Some(owned_json!({})),
-        steps: vec![step("one", json!([{"op": "add", "path": "/a", "value": 1}]))],
+        steps: vec![step(
+            "one",
+            json!([{"op": "add", "path": "/a", "value": 1}]),
+        )],
         findings: vec![failed, unconfigured],
     };
     let review = as_json(&Review::of_mutation(&request(), &mutated));
@@ -224,7 +255,10 @@ fn audit_keys_are_qualified_names_behind_the_webhook_name() {
     assert_ne!(long, other);
     for key in [long, annotation_key("///"), annotation_key("")] {
         assert!(!key.is_empty() && key.len() <= KEY_LENGTH, "{key}");
-        assert!(key.starts_with(|c: char| c.is_ascii_alphanumeric()), "{key}");
+        assert!(
+            key.starts_with(|c: char| c.is_ascii_alphanumeric()),
+            "{key}"
+        );
         assert!(key.ends_with(|c: char| c.is_ascii_alphanumeric()), "{key}");
     }
 }
