@@ -5,6 +5,7 @@
 //! [`config`], [`telemetry`], [`tls`], [`webhook`]. `tests/layering.rs` holds the line.
 
 pub mod api;
+pub mod app;
 pub mod cel;
 pub mod cluster;
 pub mod config;

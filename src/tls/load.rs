@@ -235,3 +235,6 @@ impl Follower {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,3 +8,5 @@ pub mod load;
 pub mod material;
 pub mod resolver;
 pub mod rotate;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -253,7 +253,7 @@ impl Shared {
         close(connection.as_mut());
         if why == "idle" {
             refused(&self.metrics, why);
-            let _lingers = tokio::time::timeout(LINGER, connection).await;
+            let _lingers = tokio::time::timeout(LINGER.min(self.limits.idle), connection).await;
         } else {
             let _error = connection.await;
         }
@@ -337,3 +337,6 @@ impl tower::Service<Request<Incoming>> for Counted {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
