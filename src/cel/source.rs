@@ -65,6 +65,12 @@ pub struct Issue {
 /// Offset of issues about the expression as a whole.
 pub const NOWHERE: u32 = u32::MAX;
 
+/// Offset of the closing line that counts the issues left out.
+pub const LEFT_OUT: u32 = u32::MAX - 1;
+
+/// How many issues are kept for one expression: cel-go's limit.
+pub const MAX_ISSUES: usize = 100;
+
 /// Longest source line, in bytes, that messages quote: cel-go's limit.
 const MAX_SNIPPET: usize = 16_384;
 
@@ -84,11 +90,29 @@ impl Issue {
 pub struct CompileError {
     /// The expression.
     pub source: Source,
-    /// At least one.
+    /// At least one; see [`NOWHERE`] and [`LEFT_OUT`] for offsets that are none.
     pub issues: Vec<Issue>,
 }
 
 impl std::error::Error for CompileError {}
+
+impl CompileError {
+    /// The first [`MAX_ISSUES`] of `issues` in the order of the text, those without a place first; and how many there
+    /// were besides.
+    #[must_use]
+    pub fn new(source: Source, mut issues: Vec<Issue>) -> Self {
+        let more = issues.len().saturating_sub(MAX_ISSUES);
+        issues.truncate(MAX_ISSUES);
+        issues.sort_by_key(|issue| issue.offset.wrapping_add(1));
+        if more > 0 {
+            issues.push(Issue {
+                offset: LEFT_OUT,
+                message: format!("{more} more errors were truncated"),
+            });
+        }
+        Self { source, issues }
+    }
+}
 
 impl fmt::Display for CompileError {
     /// cel-go's layout: `ERROR: <input>:L:C: text`, the source line, a caret.
@@ -98,8 +122,14 @@ impl fmt::Display for CompileError {
                 f.write_str("\n")?;
             }
             let message = &issue.message;
-            if issue.offset == NOWHERE {
-                write!(f, "ERROR: <input>:-1:0: {message}")?;
+            let place = match issue.offset {
+                NOWHERE => Some("ERROR: <input>:-1:0: "),
+                LEFT_OUT => Some(""),
+                _ if self.source.text.is_empty() => Some("ERROR: <input>:1:0: "),
+                _ => None,
+            };
+            if let Some(place) = place {
+                write!(f, "{place}{message}")?;
                 continue;
             }
             let Position { line, column } = self.source.position(issue.offset);

@@ -135,45 +135,39 @@ impl Builder {
         self.hole(at)
     }
 
-    /// Backticks are the syntax of a later version of the language.
-    pub fn refuse_backticks(&mut self, at: u32) {
-        self.error(at, "unsupported syntax: '`'");
+    /// A name in backticks, which are the syntax of a later version of the language, or none at all.
+    pub fn refuse_name(&mut self, name: Option<Token>, at: u32) {
+        let message = match name {
+            Some(_) => "unsupported syntax: '`'",
+            None => "unsupported ident kind",
+        };
+        self.error(at, message);
     }
 
-    /// `operand.name` or `operand.?name`; the dot is at `at`.
+    /// `operand.name` or `operand.?name`; the dot is at `at`, the name where it says.
     pub fn select(
         &mut self,
         operand: Operand,
-        name: Option<(Token, &str)>,
+        name: (u32, &str),
         optional: bool,
         at: u32,
     ) -> Operand {
         let height = self.height(&[operand], true);
-        let Some((token, text)) = name.filter(|_| !self.exhausted()) else {
+        if self.exhausted() {
             return self.hole(at);
-        };
-        let field = if token.kind == Kind::EscapedIdent {
-            self.refuse_backticks(token.offset);
-            String::new()
-        } else {
-            text.to_owned()
-        };
-        if optional {
-            let key = Literal::String(field);
-            let key = self.node(ExprKind::Literal(key), token.offset);
-            // An optional selection counts no less than a plain one.
-            return self.operand(
-                call(ops::OPT_SELECT, None, vec![operand.id, key]),
-                at,
-                height,
-            );
         }
-        let select = ExprKind::Select {
-            operand: operand.id,
-            field,
-            test_only: false,
+        let field = name.1.to_owned();
+        let kind = if optional {
+            let key = self.node(ExprKind::Literal(Literal::String(field)), name.0);
+            call(ops::OPT_SELECT, None, vec![operand.id, key])
+        } else {
+            ExprKind::Select {
+                operand: operand.id,
+                field,
+                test_only: false,
+            }
         };
-        self.operand(select, at, height)
+        self.operand(kind, at, height)
     }
 
     /// An operator over `operands`.

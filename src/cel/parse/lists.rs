@@ -98,13 +98,7 @@ impl Parser<'_> {
             }
             _ => {}
         }
-        let top = self.top();
-        let (optional, name, at) = (top.optional, top.name, top.at);
-        if let Some(last) = self.values.last_mut() {
-            last.optional = optional;
-            last.operator = at;
-            last.name = Some(self.tokens[name]);
-        }
+        self.finish_field();
         if self.more(FIELD) {
             self.take();
             return self.call(Place::FieldsNameNext, Rule::Field);
@@ -113,21 +107,30 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Remembers the name that was just read, and refuses one in backticks.
+    /// Remembers the name that was just read.
     fn field_name(&mut self) {
-        let optional = self.optional;
-        let begin = self.top().begin;
-        match self.name {
-            Some(token) => {
-                let index = self.tokens.partition_point(|t| t.offset < token.offset);
-                self.top().name = index;
-                if token.kind == Kind::EscapedIdent {
-                    self.builder.refuse_backticks(begin);
-                }
-            }
-            None => self.top().name = 0,
+        let (field, optional) = (self.name, self.optional);
+        let issues = self.builder.issues.len();
+        let top = self.top();
+        top.field = field;
+        top.optional = optional;
+        top.issues = issues;
+    }
+
+    /// Gives the value that was just read its name. What is wrong with the value does not matter when the name is bad.
+    fn finish_field(&mut self) {
+        let top = self.top();
+        let (field, optional, at) = (top.field, top.optional, top.at);
+        let (begin, issues) = (top.begin, top.issues);
+        if field.is_none_or(|name| name.kind != Kind::Ident) {
+            self.builder.issues.truncate(issues);
+            self.builder.refuse_name(field, begin);
         }
-        self.top().optional = optional;
+        if let Some(last) = self.values.last_mut() {
+            last.optional = optional;
+            last.operator = at;
+            last.name = field;
+        }
     }
 
     pub(super) fn step_field(&mut self, place: Place) -> Result<(), Fault> {
@@ -145,6 +148,7 @@ impl Parser<'_> {
     }
 
     pub(super) fn step_name(&mut self) -> Result<(), Fault> {
+        self.name_at = self.offset();
         self.sync(NAME)?;
         if !NAME.contains(self.peek()) {
             return Err(Fault::NoAlternative { ahead: 1 });

@@ -1,7 +1,8 @@
 //! The macros: calls that become presence tests, loops and conditionals while the tree is made.
 //!
 //! Shapes, helper functions and places are those of cel-go, because the cost of an evaluation depends on the shape and
-//! errors point at the places: every node that a macro adds stands at the opening parenthesis of its call.
+//! errors point at the places: every node that a macro adds stands at the opening parenthesis of its call. The form of
+//! `existsOne` with one variable is not among them: the API server does not enable it, `exists_one` is its name there.
 
 use super::build::{Builder, call};
 use crate::cel::ast::{
@@ -64,7 +65,7 @@ impl Builder {
         Some(match (function, args.len()) {
             ("all", 2 | 3) => maker.quantifier(Quantifier::All, range, args),
             ("exists", 2 | 3) => maker.quantifier(Quantifier::Exists, range, args),
-            ("exists_one" | "existsOne", 2 | 3) => {
+            ("exists_one", 2 | 3) | ("existsOne", 3) => {
                 maker.quantifier(Quantifier::ExistsOne, range, args)
             }
             ("map", 2 | 3) => maker.map(range, args),

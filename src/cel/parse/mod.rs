@@ -28,13 +28,10 @@ mod token;
 use parser::{Parser, Stop};
 
 use super::ast::Ast;
-use super::source::{CompileError, Issue, Source};
+use super::source::{CompileError, Issue, MAX_ISSUES, Source};
 
 /// How long an expression may be, in code points: cel-go's default, which the API server keeps.
 pub const MAX_CODE_POINTS: usize = 100_000;
-
-/// How many issues are reported for one expression.
-pub const MAX_ISSUES: usize = 100;
 
 /// Parses `text`.
 ///
@@ -47,10 +44,8 @@ pub fn parse(text: &str) -> Result<Ast, CompileError> {
         let message = format!(
             "expression code point size exceeds limit: size: {size}, limit {MAX_CODE_POINTS}"
         );
-        return Err(CompileError {
-            source: Source::new(text),
-            issues: vec![Issue::nowhere(message)],
-        });
+        let issues = vec![Issue::nowhere(message)];
+        return Err(CompileError::new(Source::new(text), issues));
     }
     let (tokens, unread) = lexer::tokens(text);
     let mut parser = Parser::new(text, &tokens);
@@ -61,8 +56,13 @@ pub fn parse(text: &str) -> Result<Ast, CompileError> {
     if result.is_err() {
         issues.retain(|issue| issue.offset <= reached);
     }
-    sort(&mut issues);
+    issues.sort_by_key(|issue| issue.offset);
     let source = Source::new(text);
+    if issues.len() > MAX_ISSUES {
+        // The hundred-and-first syntax error ends reading, and only counts.
+        issues.truncate(MAX_ISSUES + 1);
+        return Err(CompileError::new(source, issues));
+    }
     match result {
         Err(Stop::Reported) => {}
         Err(Stop::Error(message)) => issues.push(Issue::nowhere(message)),
@@ -88,12 +88,5 @@ pub fn parse(text: &str) -> Result<Ast, CompileError> {
             }
         }
     }
-    issues.truncate(MAX_ISSUES);
-    sort(&mut issues);
-    Err(CompileError { source, issues })
-}
-
-/// By place, those without one first.
-fn sort(issues: &mut [Issue]) {
-    issues.sort_by_key(|issue| issue.offset.wrapping_add(1));
+    Err(CompileError::new(source, issues))
 }

@@ -54,6 +54,9 @@ pub(super) struct Frame {
     pub dot: Option<u32>,
     /// Where the fields of an object begin.
     pub begin: u32,
+    /// Name of the field that is being read, and how many issues there were before its value.
+    pub field: Option<Token>,
+    pub issues: usize,
     /// How many prefix operators were read.
     pub count: u32,
 }
@@ -70,8 +73,9 @@ pub(super) struct Parser<'t> {
     depth: [u16; RULES],
     /// Results of rules that are not yet part of a larger one.
     pub(super) values: Vec<Operand>,
-    /// Result of the last name, and whether a `?` stood before it.
+    /// Result of the last name, where it was expected, and whether a `?` stood before it.
     pub(super) name: Option<Token>,
+    pub(super) name_at: u32,
     pub optional: bool,
     pub(super) recovery: Recovery,
     pub(super) syntax: Vec<Issue>,
@@ -93,6 +97,7 @@ impl<'t> Parser<'t> {
             depth: [0; RULES],
             values: Vec::new(),
             name: None,
+            name_at: 0,
             optional: false,
             recovery: Recovery::default(),
             syntax: Vec::new(),
@@ -190,6 +195,8 @@ impl<'t> Parser<'t> {
             open: false,
             dot: None,
             begin: 0,
+            field: None,
+            issues: 0,
             count: 0,
         });
         Ok(())

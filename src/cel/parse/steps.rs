@@ -209,7 +209,14 @@ impl Parser<'_> {
             Place::MemberName => {
                 let (at, optional) = (self.top().at, self.top().optional);
                 let operand = self.pop();
-                let name = self.name.map(|name| (name, self.text(name)));
+                let name = match self.name {
+                    Some(token) if token.kind == Kind::Ident => self.text(token),
+                    other => {
+                        self.builder.refuse_name(other, self.name_at);
+                        ""
+                    }
+                };
+                let name = (self.name_at, name);
                 let value = self.builder.select(operand, name, optional, at);
                 self.values.push(value);
                 self.go(Place::MemberStep);
