@@ -199,6 +199,10 @@ impl<'a> Machine<'_, 'a> {
                     Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_) => {
                         key(cursor, &value)
                     }
+                    // A null that comes out of a document is not yet a value of the language there.
+                    Value::Null if matches!(self.plan.ops[*op as usize], Op::Attribute(_)) => {
+                        Found::Failed(EvalError::text("invalid qualifier type: <nil>"))
+                    }
                     other => Found::Failed(EvalError::text(invalid_key(other))),
                 },
             },
