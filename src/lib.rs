@@ -5,3 +5,4 @@
 
 pub mod cel;
 pub mod model;
+pub mod policy;
