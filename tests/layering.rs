@@ -57,7 +57,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "tls",
-        uses: &["telemetry"],
+        uses: &["config", "telemetry"],
         pure: false,
     },
     Layer {
@@ -237,7 +237,9 @@ fn dependencies_point_one_way() {
                     ));
                 }
             }
-            for (word, instead) in IMPURE.iter().filter(|_| layer.pure) {
+            // Tests of pure modules may use threads and files to prove what they claim.
+            let judged = layer.pure && file.file_name().is_some_and(|name| name != "tests.rs");
+            for (word, instead) in IMPURE.iter().filter(|_| judged) {
                 if content.contains(word) {
                     wrong.push(format!(
                         "{}:{line}: pure module `{module}` mentions `{word}`: {instead}",
