@@ -1,7 +1,7 @@
 //! sandfence: the fence around AI-agent sandboxes on Kubernetes.
 //!
 //! Pure layers, each using only those before it: [`model`] (words), [`schema`](api) (structural schemas), [`api`]
-//! (resource types), [`cel`] (expressions), [`report`] (what people and machines read). Effects around them:
+//! (resource types), [`cel`] (expressions), [`policy`] (the judge), [`report`] (what people and machines read). Effects around them:
 //! [`config`], [`telemetry`], [`tls`], [`webhook`]. `tests/layering.rs` holds the line.
 
 pub mod api;
@@ -10,6 +10,7 @@ pub mod cel;
 pub mod cluster;
 pub mod config;
 pub mod model;
+pub mod policy;
 pub mod report;
 pub mod telemetry;
 pub mod tls;
