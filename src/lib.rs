@@ -7,3 +7,4 @@
 pub mod api;
 pub mod cel;
 pub mod model;
+pub mod schema;
