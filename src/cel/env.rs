@@ -187,7 +187,7 @@ impl Env {
         };
         Err(CompileError {
             source: super::source::Source::new(text),
-            issues: vec![super::source::Issue { offset: 0, message }],
+            issues: vec![super::source::Issue::nowhere(message)],
         })
     }
 
@@ -233,7 +233,11 @@ impl Env {
 
     /// The type that `name` names.
     pub(crate) fn named_type(&self, name: &str) -> Option<Type> {
-        objects::named_type(name).or_else(|| self.is_object(name).then(|| Type::Object(name.into())))
+        objects::named_type(name).or_else(|| {
+            let known =
+                self.is_object(name) || (self.0.admission && matches!(name, "duration" | "timestamp"));
+            known.then(|| Type::Object(name.into()))
+        })
     }
 
     /// Whether `name` is an object type of this environment.

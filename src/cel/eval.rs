@@ -14,7 +14,7 @@ use super::plan::{Activation, Evaluation, Op, OpId, Plan};
 use super::value::{EvalError, Value};
 
 pub(crate) use attribute::{index, invalid_key};
-pub(crate) use call::apply;
+pub(crate) use call::{apply, fits};
 
 /// A value or an error that may be absorbed.
 pub(crate) type Outcome<'a> = Result<Value<'a>, EvalError>;
@@ -69,9 +69,16 @@ impl<'a> From<Outcome<'a>> for Local<'a> {
     }
 }
 
+/// Bytes cannot be looked up in a set of constants: the API server gives up the whole evaluation.
+const UNHASHABLE: &str = "internal error: runtime error: hash of unhashable type types.Bytes";
+
 /// Whether evaluation must end at once.
 fn is_fatal(error: &EvalError) -> bool {
-    matches!(error, EvalError::CostExceeded)
+    match error {
+        EvalError::CostExceeded => true,
+        EvalError::Text(text) => *text == UNHASHABLE,
+        _ => false,
+    }
 }
 
 impl<'m, 'a> Machine<'m, 'a> {
@@ -148,6 +155,9 @@ impl<'m, 'a> Machine<'m, 'a> {
             Op::In { left, right, list } => self.contains(left, right, list),
             Op::InSet { left, set } => {
                 let value = self.eval(left)?;
+                if matches!(value, Value::Bytes(_)) {
+                    return Err(EvalError::Text(UNHASHABLE.into()));
+                }
                 Ok(Value::Bool(plan.sets[set as usize].contains(&value)))
             }
             Op::Append {

@@ -1,10 +1,10 @@
 //! Values during evaluation: small, cheap to clone, borrowing from the judged objects and from the program.
 
 mod equality;
-mod json;
+mod convert;
 mod kind;
 mod maps;
-mod order;
+pub(crate) mod order;
 
 use std::any::Any;
 use std::borrow::Cow;

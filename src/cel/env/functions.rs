@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use crate::cel::lib::{self, Function, Overload};
+use crate::cel::lib::{self, Overload};
 
 /// One function: the signatures of every table that names it, in table order.
 #[derive(Debug)]
@@ -17,21 +17,26 @@ pub(crate) struct Declared {
 /// Functions by name.
 pub(crate) type Registry = HashMap<&'static str, Declared>;
 
-static EVERYWHERE: LazyLock<Registry> = LazyLock::new(|| merge(lib::TABLES));
-static WITH_MUTATION: LazyLock<Registry> = LazyLock::new(|| {
-    let mut tables = lib::TABLES.to_vec();
-    tables.extend_from_slice(lib::MUTATION_TABLES);
-    merge(&tables)
-});
+static EVERYWHERE: LazyLock<Registry> = LazyLock::new(|| merge(false));
+static WITH_MUTATION: LazyLock<Registry> = LazyLock::new(|| merge(true));
+
+/// Namespace of the functions that only mutations have.
+const MUTATION_ONLY: &str = "jsonpatch.";
 
 /// The functions of an environment.
 pub(crate) fn registry(mutation: bool) -> &'static Registry {
     if mutation { &WITH_MUTATION } else { &EVERYWHERE }
 }
 
-fn merge(tables: &[&'static [Function]]) -> Registry {
+fn merge(mutation: bool) -> Registry {
     let mut registry = Registry::new();
-    for function in tables.iter().flat_map(|table| table.iter()) {
+    let core = [
+        lib::operators::FUNCTIONS,
+        lib::standard::FUNCTIONS,
+        lib::optional::FUNCTIONS,
+    ];
+    let functions = core.into_iter().flatten().chain(lib::extensions());
+    for function in functions.filter(|one| mutation || !one.name.starts_with(MUTATION_ONLY)) {
         registry
             .entry(function.name)
             .or_insert_with(|| Declared {

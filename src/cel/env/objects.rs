@@ -169,8 +169,7 @@ pub(crate) fn named_type(name: &str) -> Option<Type> {
         "google.protobuf.Timestamp" => Type::Timestamp,
         "type" => crate::cel::lib::standard::bare_type(),
         "uint" => Type::Uint,
-        "optional_type" => Type::optional(Type::Dyn),
-        "net.IP" | "net.CIDR" => Type::Opaque(name.into()),
+        "optional_type" | "net.IP" | "net.CIDR" => Type::Opaque(name.into()),
         _ => return None,
     })
 }

@@ -199,6 +199,10 @@ impl<'a> Machine<'_, 'a> {
                     Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_) => {
                         key(cursor, &value)
                     }
+                    // A null that comes out of a document is not yet a value of the language there.
+                    Value::Null if matches!(self.plan.ops[*op as usize], Op::Attribute(_)) => {
+                        Found::Failed(EvalError::text("invalid qualifier type: <nil>"))
+                    }
                     other => Found::Failed(EvalError::text(invalid_key(other))),
                 },
             },
@@ -218,9 +222,8 @@ fn unwrapped<'a>(value: &Value<'a>) -> Value<'a> {
 /// `cursor.name`
 pub(crate) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>) -> Found<'a> {
     let found = match cursor {
-        Cursor::Json(Json::Object(map)) | Cursor::Value(Value::Map(Map::Json(map))) => {
-            map.get(name).map(Cursor::Json)
-        }
+        Cursor::Json(Json::Object(map)) => map.get(name).map(Cursor::Json),
+        Cursor::Value(Value::Map(Map::Json(map))) => map.get(name).map(Cursor::Json),
         Cursor::Value(Value::Map(map)) => map.find(&Value::from(&**name)).map(Cursor::Value),
         Cursor::Json(Json::Array(_)) | Cursor::Value(Value::List(_)) => {
             return Found::Failed(unsupported_index("string"));
@@ -234,20 +237,23 @@ pub(crate) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>) -> Found<'a> {
 }
 
 fn field_or_key<'a>(cursor: &Cursor<'a>, name: &str, value: &Value<'a>) -> Found<'a> {
-    if let Cursor::Json(Json::Object(map)) | Cursor::Value(Value::Map(Map::Json(map))) = cursor {
-        return map.get(name).map_or_else(
-            || Found::Absent(EvalError::NoSuchKey(name.into())),
-            |json| Found::At(Cursor::Json(json)),
-        );
-    }
-    key(cursor, value)
+    let map = match cursor {
+        Cursor::Json(Json::Object(map)) => map,
+        Cursor::Value(Value::Map(Map::Json(map))) => map,
+        _ => return key(cursor, value),
+    };
+    map.get(name).map_or_else(
+        || Found::Absent(EvalError::NoSuchKey(name.into())),
+        |json| Found::At(Cursor::Json(json)),
+    )
 }
 
 /// `cursor[key]`
 pub(crate) fn key<'a>(cursor: &Cursor<'a>, key: &Value<'_>) -> Found<'a> {
     let absent = || Found::Absent(EvalError::NoSuchKey(key_text(key).into()));
     match cursor {
-        Cursor::Json(Json::Array(items)) | Cursor::Value(Value::List(List::Json(items))) => {
+        Cursor::Json(Json::Array(items)) => element(key, |at| items.get(at).map(Cursor::Json)),
+        Cursor::Value(Value::List(List::Json(items))) => {
             element(key, |at| items.get(at).map(Cursor::Json))
         }
         Cursor::Value(Value::List(list)) => element(key, |at| list.get(at).map(Cursor::Value)),

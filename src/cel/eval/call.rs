@@ -2,7 +2,7 @@
 
 use super::{Machine, Outcome, counted, is_fatal};
 use crate::cel::cost;
-use crate::cel::lib::{Cost, Overload};
+use crate::cel::lib::{Cost, Overload, regex};
 use crate::cel::plan::binding::{self, Guard};
 use crate::cel::plan::{Call, DispatchCost, OpId, Target};
 use crate::cel::types::Ty;
@@ -52,7 +52,7 @@ impl<'a> Machine<'_, 'a> {
 
     fn run_call(&self, call: &Call, values: &[Value<'a>]) -> Outcome<'a> {
         match &call.regex {
-            Some(regex) => crate::cel::lib::regex::apply(call.name, regex, values),
+            Some(regex) => search(call.name, regex, values),
             None => apply(call.name, call.target, call.guard, values),
         }
     }
@@ -76,6 +76,20 @@ pub(crate) fn apply<'a>(
     match chosen {
         Some(overload) => (overload.call)(values),
         None => Err(refusal(name, values)),
+    }
+}
+
+/// Runs a call whose pattern was compiled before.
+fn search<'a>(name: &str, pattern: &::regex::Regex, values: &[Value<'a>]) -> Outcome<'a> {
+    let Some(Value::String(text)) = values.first() else {
+        return Err(EvalError::NoSuchOverload);
+    };
+    match (name, values.get(2)) {
+        ("find", _) => Ok(regex::find_with(pattern, text)),
+        ("findAll", None) => Ok(regex::find_all_with(pattern, text, -1)),
+        ("findAll", Some(Value::Int(limit))) => Ok(regex::find_all_with(pattern, text, *limit)),
+        ("findAll", Some(_)) => Err(EvalError::NoSuchOverload),
+        _ => Ok(Value::Bool(pattern.is_match(text))),
     }
 }
 
@@ -154,6 +168,6 @@ fn units(call: &Call, values: &[Value<'_>], result: &Value<'_>) -> u64 {
         Cost::PerSize { arg, factor } => values
             .get(arg)
             .map_or(1, |value| cost::per_size(value.cost_size(), factor)),
-        Cost::Custom(units) => units(values, result),
+        Cost::Custom(units) | Cost::Resolved(units) => units(values, result),
     }
 }

@@ -375,6 +375,21 @@ pub fn to_text<'a>(value: &Value<'a>) -> Result<Str<'a>, EvalError> {
     Ok(Str::Shared(Arc::from(text)))
 }
 
+/// Converts `value` with the conversion function `name`.
+///
+/// # Errors
+/// The conversion fails, or there is none from this type.
+pub fn convert<'a>(name: &str, value: &Value<'a>) -> Result<Value<'a>, EvalError> {
+    FUNCTIONS
+        .iter()
+        .filter(|function| function.name == name)
+        .flat_map(|function| function.overloads)
+        .find(|overload| crate::cel::eval::fits(&overload.params[0], value))
+        .map_or(Err(EvalError::NoSuchOverload), |overload| {
+            (overload.call)(std::slice::from_ref(value))
+        })
+}
+
 /// A value as Go's `%v` prints it in error messages.
 #[must_use]
 pub fn key_text(value: &Value<'_>) -> String {

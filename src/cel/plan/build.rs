@@ -85,7 +85,7 @@ impl Builder<'_> {
         match &ast.node(id).kind {
             ExprKind::Literal(literal) => Ok(self.constant(constants::value(literal))),
             // The checker refers every name to something.
-            ExprKind::Ident(name) => Err(self.failure(id, format!("undeclared name '{name}'"))),
+            ExprKind::Ident(name) => Err(Self::failure(&format!("undeclared name '{name}'"))),
             ExprKind::Select {
                 operand,
                 field,
@@ -120,7 +120,7 @@ impl Builder<'_> {
             Reference::Local(place) => Root::Local(*place),
             Reference::Type(Type::Object(name)) if name.as_ref() != "type" => {
                 let message = format!("reference to undefined type: {name}");
-                return Err(self.failure(id, message));
+                return Err(Self::failure(&message));
             }
             Reference::Type(ty) => {
                 return Ok(Some(self.constant(Value::Type(ty.clone()))));
@@ -131,11 +131,8 @@ impl Builder<'_> {
     }
 
     /// What the API server reports when a checked expression cannot be planned.
-    pub(super) fn failure(&self, id: ExprId, message: String) -> Issue {
-        Issue {
-            offset: self.ast.node(id).offset,
-            message: format!("program instantiation failed: {message}"),
-        }
+    pub(super) fn failure(message: &str) -> Issue {
+        Issue::nowhere(format!("program instantiation failed: {message}"))
     }
 
     pub(super) fn push(&mut self, op: Op) -> OpId {

@@ -3,7 +3,7 @@
 use super::build::{Builder, Built, index, text};
 use super::constants::ValueSet;
 use super::{Call, DispatchCost, Key, Op, OpId, Root, Target, binding};
-use crate::cel::ast::{ExprId, ExprKind, ops};
+use crate::cel::ast::{ExprId, ops};
 use crate::cel::check::Reference;
 use crate::cel::env::functions::Declared;
 use crate::cel::lib::operators::{Arithmetic, Relation};
@@ -12,7 +12,6 @@ use crate::cel::value::{List, Value};
 
 impl Builder<'_> {
     pub(super) fn call(&mut self, id: ExprId, target: Option<ExprId>, args: &[ExprId]) -> Built {
-        let ast = self.ast;
         let checked = self.checked;
         let Reference::Call {
             function,
@@ -21,11 +20,11 @@ impl Builder<'_> {
         } = checked.reference(id)
         else {
             // Only `a.?b` has no declared signature.
-            return self.index(id, args, true);
+            return self.index(args, true);
         };
         let name = function.name;
         if matches!(name, ops::INDEX | ops::OPT_INDEX) {
-            return self.index(id, args, name == ops::OPT_INDEX);
+            return self.index(args, name == ops::OPT_INDEX);
         }
         if name == ops::CONDITIONAL {
             return self.conditional(args);
@@ -46,8 +45,7 @@ impl Builder<'_> {
         if let Some(op) = self.operator(name, resolved, &planned) {
             return Ok(self.push(op));
         }
-        debug_assert!(matches!(ast.node(id).kind, ExprKind::Call { .. }));
-        self.function(id, function, resolved, &planned)
+        self.function(function, resolved, &planned)
     }
 
     fn conditional(&mut self, args: &[ExprId]) -> Built {
@@ -161,9 +159,9 @@ impl Builder<'_> {
     }
 
     /// `a[b]`, `a[?b]`, `a.?b`
-    fn index(&mut self, id: ExprId, args: &[ExprId], optional: bool) -> Built {
+    fn index(&mut self, args: &[ExprId], optional: bool) -> Built {
         let &[operand_id, key_id] = args else {
-            return Err(self.failure(id, "an index takes two operands".to_owned()));
+            return Err(Self::failure("an index takes two operands"));
         };
         let operand = self.node(operand_id)?;
         let key = self.node(key_id)?;
@@ -181,8 +179,7 @@ impl Builder<'_> {
                     Key::Const(at)
                 }
                 other => {
-                    let message = crate::cel::eval::invalid_key(other);
-                    return Err(self.failure(id, message));
+                    return Err(Self::failure(&crate::cel::eval::invalid_key(other)));
                 }
             },
         };
@@ -191,7 +188,6 @@ impl Builder<'_> {
 
     fn function(
         &mut self,
-        id: ExprId,
         function: &'static Declared,
         resolved: Option<&'static Overload>,
         args: &[OpId],
@@ -213,7 +209,7 @@ impl Builder<'_> {
             let folded = crate::cel::eval::apply(name, target, guard, &[value.clone()]);
             return match folded {
                 Ok(value) => Ok(self.constant(value)),
-                Err(error) => Err(self.failure(id, error.to_string())),
+                Err(error) => Err(Self::failure(&error.to_string())),
             };
         }
         let pattern = args
@@ -223,7 +219,7 @@ impl Builder<'_> {
             .and_then(text);
         let regex = match pattern {
             Some(pattern) => {
-                Some(regex::compile(&pattern).map_err(|error| self.failure(id, error))?)
+                Some(regex::compile(&pattern).map_err(|error| Self::failure(&error))?)
             }
             None => None,
         };
