@@ -17,3 +17,5 @@ pub mod profiles;
 pub mod select;
 pub mod set;
 pub mod source;
+#[cfg(test)]
+mod testing;
