@@ -1,10 +1,17 @@
 //! sandfence: the fence around AI-agent sandboxes on Kubernetes.
 //!
 //! Pure layers, each using only those before it: [`model`] (words), [`api`] (resource types), [`schema`] (structural
-//! schemas), [`cel`] (expressions).
-//! `tests/layering.rs` holds the line.
+//! schemas), [`cel`] (expressions), [`report`] (what people and machines read). Effects around them: [`config`],
+//! [`telemetry`], [`tls`], [`webhook`]. `tests/layering.rs` holds the line.
 
 pub mod api;
+pub mod app;
 pub mod cel;
+pub mod cluster;
+pub mod config;
 pub mod model;
+pub mod report;
 pub mod schema;
+pub mod telemetry;
+pub mod tls;
+pub mod webhook;

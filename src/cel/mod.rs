@@ -5,7 +5,9 @@
 //! Pure; depends on `model` only.
 
 pub mod ast;
+mod debug;
 pub mod lib;
+pub mod parse;
 pub mod source;
 pub mod types;
 pub mod value;

@@ -56,10 +56,33 @@ impl Source {
 /// One thing wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// Code point offset.
+    /// Code point offset, or [`NOWHERE`].
     pub offset: u32,
     /// What is wrong, in cel-go's words.
     pub message: String,
+}
+
+/// Offset of issues about the expression as a whole.
+pub const NOWHERE: u32 = u32::MAX;
+
+/// Offset of the closing line that counts the issues left out.
+pub const LEFT_OUT: u32 = u32::MAX - 1;
+
+/// How many issues are kept for one expression: cel-go's limit.
+pub const MAX_ISSUES: usize = 100;
+
+/// Longest source line, in bytes, that messages quote: cel-go's limit.
+const MAX_SNIPPET: usize = 16_384;
+
+impl Issue {
+    /// An issue about the expression as a whole, such as a limit.
+    #[must_use]
+    pub fn nowhere(message: String) -> Self {
+        Self {
+            offset: NOWHERE,
+            message,
+        }
+    }
 }
 
 /// Why an expression does not compile: every issue found, in source order.
@@ -67,38 +90,71 @@ pub struct Issue {
 pub struct CompileError {
     /// The expression.
     pub source: Source,
-    /// At least one.
+    /// At least one; see [`NOWHERE`] and [`LEFT_OUT`] for offsets that are none.
     pub issues: Vec<Issue>,
 }
 
 impl std::error::Error for CompileError {}
 
+impl CompileError {
+    /// The first [`MAX_ISSUES`] of `issues` in the order of the text, those without a place first; and how many there
+    /// were besides.
+    #[must_use]
+    pub fn new(source: Source, mut issues: Vec<Issue>) -> Self {
+        let more = issues.len().saturating_sub(MAX_ISSUES);
+        issues.truncate(MAX_ISSUES);
+        issues.sort_by_key(|issue| issue.offset.wrapping_add(1));
+        if more > 0 {
+            issues.push(Issue {
+                offset: LEFT_OUT,
+                message: format!("{more} more errors were truncated"),
+            });
+        }
+        Self { source, issues }
+    }
+}
+
 impl fmt::Display for CompileError {
     /// cel-go's layout: `ERROR: <input>:L:C: text`, the source line, a caret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (n, issue) in self.issues.iter().enumerate() {
-            let at = self.source.position(issue.offset);
             if n > 0 {
                 f.write_str("\n")?;
             }
-            write!(
-                f,
-                "ERROR: <input>:{}:{}: {}",
-                at.line, at.column, issue.message
-            )?;
-            let line = self
-                .source
-                .text
-                .split('\n')
-                .nth(at.line as usize - 1)
-                .unwrap_or_default();
-            write!(
-                f,
-                "\n | {}\n | {}^",
-                line.replace('\t', " "),
-                ".".repeat(at.column as usize - 1)
-            )?;
+            let message = &issue.message;
+            let place = match issue.offset {
+                NOWHERE => Some("ERROR: <input>:-1:0: "),
+                LEFT_OUT => Some(""),
+                _ if self.source.text.is_empty() => Some("ERROR: <input>:1:0: "),
+                _ => None,
+            };
+            if let Some(place) = place {
+                write!(f, "{place}{message}")?;
+                continue;
+            }
+            let Position { line, column } = self.source.position(issue.offset);
+            write!(f, "ERROR: <input>:{line}:{column}: {message}")?;
+            let text = self.source.text.split('\n').nth(line as usize - 1);
+            let text = text.unwrap_or_default();
+            if text.len() <= MAX_SNIPPET {
+                write_snippet(f, &text.replace('\t', " "), column as usize - 1)?;
+            }
         }
         Ok(())
     }
+}
+
+/// The line, and a caret below the character after the first `before` ones; wide where the text may be.
+fn write_snippet(f: &mut fmt::Formatter<'_>, line: &str, before: usize) -> fmt::Result {
+    let wide = |c: char| c.len_utf8() > 1;
+    write!(f, "\n | {line}\n | ")?;
+    for c in line.chars().take(before) {
+        f.write_str(if wide(c) { "\u{ff0e}" } else { "." })?;
+    }
+    let at = line.chars().nth(before);
+    f.write_str(if at.is_some_and(wide) {
+        "\u{ff3e}"
+    } else {
+        "^"
+    })
 }
