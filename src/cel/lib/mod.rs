@@ -1,6 +1,23 @@
 //! Function libraries as tables: one file per family, one [`Function`] per name, one [`Overload`] per signature with
 //! its cost and its code. The checker reads the signatures, the planner picks the code, the meter charges the cost.
 
+mod args;
+mod compare;
+pub mod lists;
+pub mod numbers;
+pub mod operators;
+pub mod optional;
+pub mod quantity;
+pub mod regex;
+pub mod sets;
+pub mod sorting;
+pub mod standard;
+pub mod strings;
+#[cfg(test)]
+mod testing;
+pub mod text;
+pub mod time;
+
 use super::types::Ty;
 use super::value::{EvalError, Value};
 
@@ -20,6 +37,9 @@ pub enum Cost {
         /// Units per code point, octet or element.
         factor: f64,
     },
+    /// Charged when the checker settled on one overload; a call that several overloads may take costs 1, as in the API
+    /// server, which looks such costs up by overload.
+    Resolved(for<'a> fn(&[Value<'a>], &Value<'a>) -> u64),
     /// Anything else.
     Custom(for<'a> fn(&[Value<'a>], &Value<'a>) -> u64),
 }
@@ -48,4 +68,19 @@ pub struct Function {
     pub name: &'static str,
     /// Signatures, in the order in which they are tried.
     pub overloads: &'static [Overload],
+}
+
+/// Every function of the extension libraries. Names repeat where several libraries add overloads to one function.
+pub fn extensions() -> impl Iterator<Item = &'static Function> {
+    [
+        lists::FUNCTIONS,
+        quantity::FUNCTIONS,
+        regex::FUNCTIONS,
+        sets::FUNCTIONS,
+        sorting::FUNCTIONS,
+        strings::FUNCTIONS,
+        time::FUNCTIONS,
+    ]
+    .into_iter()
+    .flatten()
 }

@@ -1,0 +1,4 @@
+//! Assembly: the parts of the program connected into something that runs.
+
+pub mod serve;
+pub mod supervise;

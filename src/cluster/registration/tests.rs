@@ -1,0 +1,324 @@
+use super::*;
+
+fn words(list: &[&str]) -> Vec<String> {
+    list.iter().map(|word| (*word).to_owned()).collect()
+}
+
+fn rule_of(group: &str, resources: &[&str], operations: &[&str]) -> Rule {
+    Rule {
+        groups: words(&[group]),
+        versions: words(&["*"]),
+        resources: words(resources),
+        operations: words(operations),
+        scope: "*".to_owned(),
+    }
+}
+
+fn interest(phase: Phase, rules: Vec<Rule>) -> Interest {
+    Interest {
+        phase,
+        rules,
+        match_conditions: Vec::new(),
+        failure_policy: FailurePolicy::Fail,
+        object_selector: json!({}),
+        namespace_selector: json!({}),
+        match_policy: "Equivalent".to_owned(),
+    }
+}
+
+fn by_service() -> Options {
+    Options {
+        endpoint: Endpoint::from_service("sandfence", "fence", 443).expect("valid"),
+        ca_bundle: Some("PEM".to_owned()),
+        exempt_namespaces: words(&["build", "kube-system"]),
+    }
+}
+
+fn names(document: &Value) -> Vec<&str> {
+    document["webhooks"]
+        .as_array()
+        .expect("list")
+        .iter()
+        .map(|entry| entry["name"].as_str().expect("text"))
+        .collect()
+}
+
+#[test]
+fn the_whole_documents_for_a_guardrail_pack() {
+    let agents = "agents.x-k8s.io";
+    let mut pods = interest(
+        Phase::Validate,
+        vec![rule_of(
+            "",
+            &["pods", "pods/ephemeralcontainers"],
+            &["CREATE", "UPDATE"],
+        )],
+    );
+    pods.match_conditions = vec![(
+        "of-a-sandbox".to_owned(),
+        "has(object.metadata.labels)".to_owned(),
+    )];
+    let interests = [
+        interest(Phase::Mutate, vec![rule_of(agents, &["sandboxes"], &["*"])]),
+        pods,
+        interest(
+            Phase::Validate,
+            vec![rule_of(agents, &["sandboxes"], &["UPDATE", "CREATE"])],
+        ),
+        interest(
+            Phase::Validate,
+            vec![rule_of(agents, &["sandboxes/scale"], &["CREATE", "UPDATE"])],
+        ),
+    ];
+    let never = json!({"matchExpressions": [{
+        "key": "kubernetes.io/metadata.name",
+        "operator": "NotIn",
+        "values": ["build", "fence", "kube-system"],
+    }]});
+    let client = |path: &str| {
+        json!({
+            "service": {"name": "sandfence", "namespace": "fence", "port": 443, "path": path},
+            "caBundle": "UEVN",
+        })
+    };
+    let metadata = json!({
+        "name": "sandfence",
+        "labels": {
+            "app.kubernetes.io/name": "sandfence",
+            "app.kubernetes.io/managed-by": "sandfence",
+        },
+    });
+    let made = webhooks_for(&interests, &by_service());
+    assert_eq!(
+        made.mutating,
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "MutatingWebhookConfiguration",
+            "metadata": metadata,
+            "webhooks": [{
+                "name": "sandboxes.mutate.sandfence.dev",
+                "admissionReviewVersions": ["v1"],
+                "clientConfig": client("/mutate"),
+                "failurePolicy": "Fail",
+                "matchPolicy": "Equivalent",
+                "namespaceSelector": never,
+                "objectSelector": {},
+                "reinvocationPolicy": "IfNeeded",
+                "rules": [{
+                    "apiGroups": ["agents.x-k8s.io"],
+                    "apiVersions": ["*"],
+                    "operations": ["CONNECT", "CREATE", "UPDATE"],
+                    "resources": ["sandboxes"],
+                    "scope": "*",
+                }],
+                "sideEffects": "None",
+                "timeoutSeconds": 5,
+            }],
+        })
+    );
+    assert_eq!(
+        made.validating,
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1",
+            "kind": "ValidatingWebhookConfiguration",
+            "metadata": metadata,
+            "webhooks": [
+                {
+                    "name": "sandboxes.validate.sandfence.dev",
+                    "admissionReviewVersions": ["v1"],
+                    "clientConfig": client("/validate"),
+                    "failurePolicy": "Fail",
+                    "matchPolicy": "Equivalent",
+                    "namespaceSelector": never,
+                    "objectSelector": {},
+                    "rules": [{
+                        "apiGroups": ["agents.x-k8s.io"],
+                        "apiVersions": ["*"],
+                        "operations": ["CREATE", "UPDATE"],
+                        "resources": ["sandboxes", "sandboxes/scale"],
+                        "scope": "*",
+                    }],
+                    "sideEffects": "None",
+                    "timeoutSeconds": 5,
+                },
+                {
+                    "name": "pods.validate.sandfence.dev",
+                    "admissionReviewVersions": ["v1"],
+                    "clientConfig": client("/validate"),
+                    "failurePolicy": "Fail",
+                    "matchConditions": [{
+                        "name": "of-a-sandbox",
+                        "expression": "has(object.metadata.labels)",
+                    }],
+                    "matchPolicy": "Equivalent",
+                    "namespaceSelector": never,
+                    "objectSelector": {},
+                    "rules": [{
+                        "apiGroups": [""],
+                        "apiVersions": ["*"],
+                        "operations": ["CREATE", "UPDATE"],
+                        "resources": ["pods", "pods/ephemeralcontainers"],
+                        "scope": "*",
+                    }],
+                    "sideEffects": "None",
+                    "timeoutSeconds": 5,
+                },
+            ],
+        })
+    );
+}
+
+#[test]
+fn the_order_of_interests_does_not_matter() {
+    let mut interests = vec![
+        interest(Phase::Validate, vec![rule_of("", &["pods"], &["CREATE"])]),
+        interest(
+            Phase::Validate,
+            vec![rule_of("apps", &["deployments"], &["CREATE"])],
+        ),
+        interest(Phase::Validate, vec![rule_of("", &["pods"], &["UPDATE"])]),
+    ];
+    let one = webhooks_for(&interests, &by_service());
+    interests.reverse();
+    assert_eq!(one, webhooks_for(&interests, &by_service()));
+}
+
+#[test]
+fn without_interests_nothing_is_matched() {
+    let made = webhooks_for(&[], &by_service());
+    assert_eq!(made.mutating["webhooks"], json!([]));
+    assert_eq!(made.validating["webhooks"], json!([]));
+}
+
+#[test]
+fn sandbox_kinds_fail_closed_and_the_rest_as_the_policy_says() {
+    let mut lenient = interest(
+        Phase::Validate,
+        vec![
+            rule_of(
+                "extensions.agents.x-k8s.io",
+                &["sandboxclaims"],
+                &["CREATE"],
+            ),
+            rule_of("", &["pods"], &["CREATE"]),
+        ],
+    );
+    lenient.failure_policy = FailurePolicy::Ignore;
+    let made = webhooks_for(&[lenient], &by_service());
+    assert_eq!(made.validating["webhooks"][0]["failurePolicy"], "Fail");
+    assert_eq!(made.validating["webhooks"][1]["failurePolicy"], "Ignore");
+}
+
+#[test]
+fn leases_events_and_nodes_are_never_matched() {
+    let made = webhooks_for(
+        &[interest(
+            Phase::Validate,
+            vec![
+                rule_of("coordination.k8s.io", &["leases"], &["*"]),
+                rule_of("", &["events", "nodes", "nodes/status"], &["*"]),
+                rule_of("*", &["*/*"], &["*"]),
+            ],
+        )],
+        &by_service(),
+    );
+    assert_eq!(names(&made.validating), ["anything.validate.sandfence.dev"]);
+    let entry = &made.validating["webhooks"][0];
+    assert_eq!(entry["rules"][0]["resources"], json!(["*/*"]));
+    assert_eq!(entry["matchConditions"][0]["name"], "not-vital");
+}
+
+#[test]
+fn differing_conditions_and_selectors_get_entries_of_their_own() {
+    let pods = || interest(Phase::Validate, vec![rule_of("", &["pods"], &["CREATE"])]);
+    let mut conditional = pods();
+    conditional.match_conditions = vec![("a".to_owned(), "true".to_owned())];
+    let mut selective = pods();
+    selective.object_selector = json!({"matchLabels": {"a": "b"}});
+    let mut spaced = pods();
+    spaced.namespace_selector = json!({
+        "matchExpressions": [{"key": "team", "operator": "Exists"}]
+    });
+    let made = webhooks_for(&[pods(), conditional, selective, spaced], &by_service());
+    assert_eq!(
+        names(&made.validating),
+        [
+            "pods.validate.sandfence.dev",
+            "pods-2.validate.sandfence.dev",
+            "pods-3.validate.sandfence.dev",
+            "pods-4.validate.sandfence.dev"
+        ]
+    );
+    let with_both = made.validating["webhooks"]
+        .as_array()
+        .expect("list")
+        .iter()
+        .find(|entry| entry["namespaceSelector"]["matchExpressions"][1].is_object())
+        .expect("one with the policy's own selector");
+    assert_eq!(
+        with_both["namespaceSelector"]["matchExpressions"][0],
+        json!({"key": "team", "operator": "Exists"})
+    );
+}
+
+#[test]
+fn conditions_over_parameters_stay_here() {
+    let mut with_params = interest(Phase::Validate, vec![rule_of("", &["pods"], &["CREATE"])]);
+    with_params.match_conditions = vec![
+        ("a".to_owned(), "object.kind == 'Pod'".to_owned()),
+        ("b".to_owned(), "params.enabled == true".to_owned()),
+    ];
+    let made = webhooks_for(std::slice::from_ref(&with_params), &by_service());
+    assert_eq!(made.validating["webhooks"][0].get("matchConditions"), None);
+    with_params.match_conditions[1].1 = "object.spec.paramsCount == 1".to_owned();
+    let made = webhooks_for(&[with_params], &by_service());
+    assert_eq!(
+        made.validating["webhooks"][0]["matchConditions"]
+            .as_array()
+            .map(Vec::len),
+        Some(2)
+    );
+}
+
+#[test]
+fn a_url_is_registered_with_the_path_behind_it() {
+    let options = Options {
+        endpoint: Endpoint::from_url("https://127.0.0.1:9443/hooks/").expect("valid"),
+        ca_bundle: None,
+        exempt_namespaces: Vec::new(),
+    };
+    let made = webhooks_for(
+        &[interest(
+            Phase::Validate,
+            vec![rule_of("", &["pods"], &["CREATE"])],
+        )],
+        &options,
+    );
+    let entry = &made.validating["webhooks"][0];
+    assert_eq!(
+        entry["clientConfig"],
+        json!({"url": "https://127.0.0.1:9443/hooks/validate"})
+    );
+    assert_eq!(
+        entry["namespaceSelector"]["matchExpressions"][0]["values"],
+        json!(["kube-system"])
+    );
+}
+
+#[test]
+fn resources_covered_by_a_wildcard_are_dropped() {
+    let cover = |list: &[&str]| {
+        let set: BTreeSet<String> = list.iter().map(|word| (*word).to_owned()).collect();
+        without_covered(&set)
+            .into_iter()
+            .cloned()
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(cover(&["*/*", "pods", "pods/exec", "*"]), ["*/*"]);
+    assert_eq!(cover(&["pods/*", "pods/exec", "pods"]), ["pods/*"]);
+    assert_eq!(cover(&["*", "pods", "pods/exec"]), ["*", "pods/exec"]);
+    assert_eq!(
+        cover(&["*/scale", "pods/scale", "pods"]),
+        ["*/scale", "pods"]
+    );
+}

@@ -1,0 +1,251 @@
+//! Every metric of the webhook, in one registry that is handed to the components.
+//!
+//! Labels come from closed sets (`&'static str`), durations are seconds, sizes bytes, times Unix seconds. Names carry
+//! the prefix `sandfence_`; the encoder adds `_total` to counters.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::Registry;
+
+/// Seconds with a fraction.
+pub type Seconds = Gauge<f64, AtomicU64>;
+
+/// What one review came to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReviewLabels {
+    /// `mutate` or `validate`.
+    pub webhook: &'static str,
+    /// `CREATE`, `UPDATE`, `DELETE` or `CONNECT`.
+    pub operation: &'static str,
+    /// `allowed`, `mutated`, `denied` or `error`.
+    pub outcome: &'static str,
+}
+
+/// Which webhook.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WebhookLabels {
+    /// `mutate` or `validate`.
+    pub webhook: &'static str,
+}
+
+/// Why something was refused before it was judged.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ReasonLabels {
+    /// One word out of a closed set.
+    pub reason: &'static str,
+}
+
+/// Which loaded set of policies is at work.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SetLabels {
+    /// The fingerprint, which changes whenever the set would decide differently.
+    pub fingerprint: String,
+}
+
+/// From 25 microseconds (a warm decision takes about 15) to the ten seconds after which no API server waits.
+const REVIEW_SECONDS: [f64; 16] = [
+    0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
+    0.5, 1.0, 5.0, 10.0,
+];
+
+/// The handles of all metrics; cloning shares them.
+#[derive(Clone, Debug)]
+pub struct Metrics {
+    /// Reviews answered.
+    pub reviews: Family<ReviewLabels, Counter>,
+    /// Time from the complete body to the complete answer.
+    pub review_seconds: Family<WebhookLabels, Histogram>,
+    /// Requests refused before they were judged.
+    pub rejected: Family<ReasonLabels, Counter>,
+    /// Open connections.
+    pub connections: Gauge,
+    /// Connections closed by a limit.
+    pub connections_refused: Family<ReasonLabels, Counter>,
+    /// When the serving certificate ends.
+    pub certificate_expiry: Seconds,
+    /// Certificates found and not used.
+    pub certificate_failures: Family<ReasonLabels, Counter>,
+    /// Always one; its label tells the set at work.
+    pub policy_set: Family<SetLabels, Gauge>,
+    /// Policies in the set.
+    pub policies: Gauge,
+    /// Sets that were not used because something in them was wrong.
+    pub reload_failures: Counter,
+    /// When a set was last built without error.
+    pub reload_success: Seconds,
+    /// Objects of watched kinds that could not be read.
+    pub unreadable_objects: Counter,
+    /// Failed attempts to list or watch.
+    pub watch_failures: Counter,
+    /// Failed attempts to write the webhook registration.
+    pub registration_failures: Counter,
+    /// Writes of the webhook registration.
+    pub registrations: Counter,
+    registry: Arc<Registry>,
+}
+
+impl Metrics {
+    /// Registers everything.
+    #[must_use]
+    pub fn new() -> Self {
+        let mut root = Registry::default();
+        let ours = root.sub_registry_with_prefix("sandfence");
+        macro_rules! add {
+            ($name:literal, $help:literal, $metric:expr) => {{
+                let metric = $metric;
+                ours.register($name, $help, metric.clone());
+                metric
+            }};
+        }
+        let review_seconds: Family<WebhookLabels, Histogram> =
+            Family::new_with_constructor(|| Histogram::new(REVIEW_SECONDS));
+        Self {
+            reviews: add!(
+                "admission_reviews",
+                "Admission reviews answered",
+                Family::default()
+            ),
+            review_seconds: add!(
+                "admission_review_duration_seconds",
+                "Time from the complete body to the complete answer",
+                review_seconds
+            ),
+            rejected: add!(
+                "admission_rejected_requests",
+                "Requests refused before they were judged",
+                Family::default()
+            ),
+            connections: add!("connections", "Open webhook connections", Gauge::default()),
+            connections_refused: add!(
+                "connections_refused",
+                "Webhook connections closed by a limit",
+                Family::default()
+            ),
+            certificate_expiry: add!(
+                "certificate_expiry_timestamp_seconds",
+                "When the serving certificate ends",
+                Seconds::default()
+            ),
+            certificate_failures: add!(
+                "certificate_failures",
+                "Certificates found and not used",
+                Family::default()
+            ),
+            policy_set: add!(
+                "policy_set_info",
+                "The set of policies at work",
+                Family::default()
+            ),
+            policies: add!("policies", "Policies in the set at work", Gauge::default()),
+            reload_failures: add!(
+                "policy_reload_failures",
+                "Policy sets not used because something in them was wrong",
+                Counter::default()
+            ),
+            reload_success: add!(
+                "policy_reload_success_timestamp_seconds",
+                "When a policy set was last built without error",
+                Seconds::default()
+            ),
+            unreadable_objects: add!(
+                "unreadable_objects",
+                "Objects of watched kinds that could not be read",
+                Counter::default()
+            ),
+            watch_failures: add!(
+                "watch_failures",
+                "Failed attempts to list or watch",
+                Counter::default()
+            ),
+            registration_failures: add!(
+                "registration_failures",
+                "Failed attempts to write the webhook registration",
+                Counter::default()
+            ),
+            registrations: add!(
+                "registrations",
+                "Writes of the webhook registration",
+                Counter::default()
+            ),
+            registry: Arc::new(root),
+        }
+    }
+
+    /// The text of `/metrics`.
+    ///
+    /// # Errors
+    /// None in practice: writing to a string does not fail.
+    pub fn encode(&self) -> Result<String, std::fmt::Error> {
+        let mut out = String::new();
+        prometheus_client::encoding::text::encode(&mut out, &self.registry)?;
+        Ok(out)
+    }
+
+    /// Says which set is at work from now on.
+    pub fn set_loaded(&self, fingerprint: &str, policies: usize, unix_seconds: f64) {
+        self.policy_set.clear();
+        self.policy_set
+            .get_or_create_owned(&SetLabels {
+                fingerprint: fingerprint.to_owned(),
+            })
+            .set(1);
+        self.policies
+            .set(i64::try_from(policies).unwrap_or(i64::MAX));
+        self.reload_success.set(unix_seconds);
+    }
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_carry_the_prefix_and_counters_one_total() {
+        let metrics = Metrics::new();
+        metrics
+            .reviews
+            .get_or_create_owned(&ReviewLabels {
+                webhook: "validate",
+                operation: "CREATE",
+                outcome: "denied",
+            })
+            .inc();
+        metrics
+            .review_seconds
+            .get_or_create_owned(&WebhookLabels {
+                webhook: "validate",
+            })
+            .observe(0.000_06);
+        let text = metrics.encode().expect("text");
+        assert!(text.contains(
+            "sandfence_admission_reviews_total{webhook=\"validate\",operation=\"CREATE\",outcome=\"denied\"} 1\n"
+        ));
+        assert!(text.contains(
+            "sandfence_admission_review_duration_seconds_bucket{le=\"0.0001\",webhook=\"validate\"} 1\n"
+        ));
+        assert!(!text.contains("_total_total"));
+    }
+
+    #[test]
+    fn only_the_set_at_work_is_shown() {
+        let metrics = Metrics::new();
+        metrics.set_loaded("aaa", 3, 1.0);
+        metrics.set_loaded("bbb", 4, 2.0);
+        let text = metrics.encode().expect("text");
+        assert!(text.contains("sandfence_policy_set_info{fingerprint=\"bbb\"} 1\n"));
+        assert!(!text.contains("aaa"));
+        assert!(text.contains("sandfence_policies 4\n"));
+    }
+}

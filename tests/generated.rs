@@ -1,0 +1,76 @@
+//! Committed generated files equal what the library generates. After a change: `SANDFENCE_REFRESH=1 cargo test --test
+//! generated`.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use sandfence::api::{crds, openapi};
+use serde_json::Value;
+
+const HINT: &str = "SANDFENCE_REFRESH=1 cargo test --test generated";
+
+fn refresh() -> bool {
+    std::env::var_os("SANDFENCE_REFRESH").is_some_and(|value| value == "1")
+}
+
+fn in_repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Compares, or writes when asked to.
+fn hold(path: &Path, want: &str) {
+    if refresh() {
+        std::fs::write(path, want).expect("write generated file");
+    }
+    let found = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        found == want,
+        "{} is not what the library generates: run `{HINT}` and commit the result",
+        path.display()
+    );
+}
+
+#[test]
+fn chart_crds_are_current() {
+    let folder = in_repository("charts/sandfence/crds");
+    let mut names = BTreeSet::new();
+    for document in crds::all(&crds::Options::default()) {
+        let name = crds::file_name(&document);
+        hold(&folder.join(&name), &crds::to_yaml(&document));
+        names.insert(name);
+    }
+    let found: BTreeSet<String> = std::fs::read_dir(&folder)
+        .expect("charts/sandfence/crds exists")
+        .map(|entry| {
+            entry
+                .expect("readable")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect();
+    assert_eq!(found, names, "files in {} without a kind", folder.display());
+}
+
+/// The documents are those saved from an API server as the documentation of `api::openapi` says; without them there
+/// is nothing to compare, and the committed definitions are held by the tests of the CRDs made from them.
+#[test]
+fn definitions_are_those_of_the_api_server() {
+    let Some(folder) = std::env::var_os("SANDFENCE_OPENAPI_DIR") else {
+        assert!(openapi::resolve("core.v1.PodSpec", openapi::Dialect::Crd).is_some());
+        return;
+    };
+    let documents: Vec<Value> = ["core.json", "networking.json", "rbac.json"]
+        .iter()
+        .map(|name| {
+            let text = std::fs::read_to_string(Path::new(&folder).join(name)).expect(name);
+            serde_json::from_str(&text).expect(name)
+        })
+        .collect();
+    let definitions = openapi::reduce(&documents).expect("complete documents");
+    let text = serde_json::to_string(&definitions).expect("JSON");
+    hold(
+        &in_repository("src/api/data/definitions.json"),
+        &(text + "\n"),
+    );
+}
