@@ -5,9 +5,16 @@
 //! Pure; depends on `model` only.
 
 pub mod ast;
+pub mod blame;
+mod check;
+pub mod cost;
 mod debug;
+pub mod env;
+mod eval;
 pub mod lib;
 pub mod parse;
+pub mod plan;
 pub mod source;
+pub mod typed;
 pub mod types;
 pub mod value;

@@ -65,8 +65,68 @@ impl Type {
     }
 }
 
+impl Type {
+    /// The name of the type at run time, parameters erased: `list`, `optional_type`, `kubernetes.Quantity`.
+    #[must_use]
+    pub fn runtime_name(&self) -> &str {
+        match self {
+            Self::Dyn => "dyn",
+            Self::Null => "null_type",
+            Self::Bool => "bool",
+            Self::Int => "int",
+            Self::Uint => "uint",
+            Self::Double => "double",
+            Self::String => "string",
+            Self::Bytes => "bytes",
+            Self::Duration => "google.protobuf.Duration",
+            Self::Timestamp => "google.protobuf.Timestamp",
+            Self::List(_) => "list",
+            Self::Map(..) => "map",
+            Self::Optional(_) => "optional_type",
+            Self::Type(_) => "type",
+            Self::Param(name) | Self::Opaque(name) | Self::Object(name) => name,
+            Self::Error => "!error!",
+        }
+    }
+
+    /// The spelling of compile errors, which differs from [`fmt::Display`] for null, durations and timestamps.
+    #[must_use]
+    pub fn in_message(&self) -> String {
+        match self {
+            Self::Null => "null".to_owned(),
+            Self::Duration => "duration".to_owned(),
+            Self::Timestamp => "timestamp".to_owned(),
+            Self::List(element) => format!("list({})", element.in_message()),
+            Self::Map(key, value) => format!("map({}, {})", key.in_message(), value.in_message()),
+            Self::Optional(inner) => format!("optional_type({})", inner.in_message()),
+            Self::Type(inner) => format!("type({})", inner.in_message()),
+            other => other.runtime_name().to_owned(),
+        }
+    }
+
+    /// What a composed variable of this type is declared as: scalars, timestamps, durations, lists and maps keep their
+    /// type, every other type becomes `dyn` (contract 1.6, rule 5).
+    #[must_use]
+    pub fn degraded(&self) -> Self {
+        match self {
+            Self::Null
+            | Self::Bool
+            | Self::Int
+            | Self::Uint
+            | Self::Double
+            | Self::String
+            | Self::Bytes
+            | Self::Duration
+            | Self::Timestamp => self.clone(),
+            Self::List(element) => Self::list(element.degraded()),
+            Self::Map(key, value) => Self::map(key.degraded(), value.degraded()),
+            _ => Self::Dyn,
+        }
+    }
+}
+
 impl fmt::Display for Type {
-    /// cel-go's spelling, as in error messages.
+    /// The spelling of `must evaluate to … but got …`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dyn => f.write_str("dyn"),

@@ -1,5 +1,11 @@
 //! Values during evaluation: small, cheap to clone, borrowing from the judged objects and from the program.
 
+mod convert;
+mod equality;
+mod kind;
+mod maps;
+pub(crate) mod order;
+
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
@@ -96,6 +102,10 @@ pub trait Opaque: fmt::Debug + Send + Sync {
     fn equals(&self, other: &dyn Opaque) -> Option<bool>;
     /// String form for output (`sandfence eval`).
     fn text(&self) -> String;
+    /// Size for the cost model; `None` for types that have none and count as 1.
+    fn size(&self) -> Option<u64> {
+        None
+    }
     /// For downcasts.
     fn as_any(&self) -> &dyn Any;
 }

@@ -5,10 +5,13 @@ mod args;
 mod compare;
 pub mod lists;
 pub mod numbers;
+pub mod operators;
+pub mod optional;
 pub mod quantity;
 pub mod regex;
 pub mod sets;
 pub mod sorting;
+pub mod standard;
 pub mod strings;
 #[cfg(test)]
 mod testing;

@@ -82,6 +82,7 @@ fn the_first_denial_shapes_the_status_and_all_are_causes_with_their_fields() {
             "validation.policy.admission.k8s.io/validation_failure".to_owned(),
             "[]".to_owned(),
         )]),
+        ..Verdict::default()
     };
     let review = Review::of_verdict(&request(), &verdict);
     assert_eq!(

@@ -1,0 +1,143 @@
+//! Checks of literals after type checking: aggregates of one type, durations, timestamps and patterns that parse.
+
+use super::{Checked, mismatch, unwrapped};
+use crate::cel::ast::{Ast, ExprId, ExprKind, Literal, MapEntry};
+use crate::cel::lib::{regex, standard};
+use crate::cel::plan::constants;
+use crate::cel::source::Issue;
+use crate::cel::types::Type;
+
+/// The call whose list argument may mix types.
+const FORMAT: &str = "format";
+
+/// Adds what is wrong with the literals of `ast`.
+pub(super) fn validate(ast: &Ast, checked: &Checked, issues: &mut Vec<Issue>) {
+    let exempt = exempted(ast);
+    for (node, exempt) in ast.nodes.iter().zip(&exempt) {
+        match &node.kind {
+            ExprKind::List { elements } if !exempt => list(ast, checked, elements, issues),
+            ExprKind::Map { entries } if !exempt => map(ast, checked, entries, issues),
+            ExprKind::Call { function, args, .. } => {
+                if let Some(first) = args.first()
+                    && let ExprKind::Literal(literal) = &ast.node(*first).kind
+                    && !is_valid(function, literal)
+                {
+                    issues.push(Issue {
+                        offset: ast.node(*first).offset,
+                        message: format!("invalid {function} argument"),
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Which nodes are inside a `format` call.
+fn exempted(ast: &Ast) -> Vec<bool> {
+    let mut exempt = vec![false; ast.nodes.len()];
+    let mut seen = vec![false; ast.nodes.len()];
+    let mut work = vec![(ast.root, false)];
+    while let Some((id, inside)) = work.pop() {
+        let at = id.0 as usize;
+        if seen[at] && exempt[at] <= inside {
+            continue;
+        }
+        exempt[at] = inside;
+        seen[at] = true;
+        let node = ast.node(id);
+        let inside =
+            inside || matches!(&node.kind, ExprKind::Call { function, .. } if function == FORMAT);
+        for_children(&node.kind, |child| work.push((child, inside)));
+    }
+    // Nodes that no longer belong to the tree (replaced by a macro) are not judged.
+    for (exempt, seen) in exempt.iter_mut().zip(seen) {
+        *exempt |= !seen;
+    }
+    exempt
+}
+
+/// Calls `visit` with every child.
+pub(crate) fn for_children(kind: &ExprKind, mut visit: impl FnMut(ExprId)) {
+    match kind {
+        ExprKind::Literal(_) | ExprKind::Ident(_) => {}
+        ExprKind::Select { operand, .. } => visit(*operand),
+        ExprKind::Call { target, args, .. } => {
+            target.iter().chain(args).for_each(|child| visit(*child));
+        }
+        ExprKind::List { elements } => elements.iter().for_each(|(child, _)| visit(*child)),
+        ExprKind::Map { entries } => entries.iter().for_each(|entry| {
+            visit(entry.key);
+            visit(entry.value);
+        }),
+        ExprKind::Struct { fields, .. } => fields.iter().for_each(|field| visit(field.value)),
+        ExprKind::Comprehension(fold) => {
+            [
+                fold.range,
+                fold.init,
+                fold.condition,
+                fold.step,
+                fold.result,
+            ]
+            .into_iter()
+            .for_each(visit);
+        }
+    }
+}
+
+fn list(ast: &Ast, checked: &Checked, elements: &[(ExprId, bool)], issues: &mut Vec<Issue>) {
+    let mut first: Option<&Type> = None;
+    for (element, optional) in elements {
+        let ty = entry_type(checked, *element, *optional);
+        match first {
+            None => first = Some(ty),
+            Some(first) if first != ty => {
+                issues.push(Issue {
+                    offset: ast.node(*element).offset,
+                    message: mismatch(first, ty),
+                });
+                break;
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn map(ast: &Ast, checked: &Checked, entries: &[MapEntry], issues: &mut Vec<Issue>) {
+    let mut first: Option<(&Type, &Type)> = None;
+    for entry in entries {
+        let key = checked.type_of(entry.key);
+        let value = entry_type(checked, entry.value, entry.optional);
+        let Some((first_key, first_value)) = first else {
+            first = Some((key, value));
+            continue;
+        };
+        for (id, expected, found) in [
+            (entry.key, first_key, key),
+            (entry.value, first_value, value),
+        ] {
+            if expected != found {
+                issues.push(Issue {
+                    offset: ast.node(id).offset,
+                    message: mismatch(expected, found),
+                });
+            }
+        }
+    }
+}
+
+fn entry_type(checked: &Checked, id: ExprId, optional: bool) -> &Type {
+    let ty = checked.type_of(id);
+    if optional { unwrapped(ty).0 } else { ty }
+}
+
+/// Whether a literal is a good first argument of `function`.
+fn is_valid(function: &str, literal: &Literal) -> bool {
+    match (function, literal) {
+        ("duration" | "timestamp", literal) => {
+            standard::convert(function, &constants::value(literal)).is_ok()
+        }
+        ("matches", Literal::String(pattern)) => regex::compile(pattern).is_ok(),
+        _ => true,
+    }
+}

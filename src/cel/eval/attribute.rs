@@ -1,0 +1,431 @@
+//! Attributes: variables and results with selections.
+
+use std::sync::Arc;
+
+use super::{Local, Machine, Outcome, is_fatal};
+use crate::cel::cost::SELECT;
+use crate::cel::lib::standard::key_text;
+use crate::cel::plan::{Attribute, Key, Op, OpId, Qualifier, Root};
+use crate::cel::value::order::lossless_int;
+use crate::cel::value::{EvalError, List, Map, Value};
+use crate::model::json::Json;
+
+/// A value on the way through selections: parts of a document stay references.
+#[derive(Clone, Debug)]
+pub(crate) enum Cursor<'a> {
+    /// Part of a document.
+    Json(&'a Json<'a>),
+    /// Any other value.
+    Value(Value<'a>),
+}
+
+impl<'a> From<Cursor<'a>> for Value<'a> {
+    fn from(cursor: Cursor<'a>) -> Self {
+        match cursor {
+            Cursor::Json(json) => Self::from(json),
+            Cursor::Value(value) => value,
+        }
+    }
+}
+
+/// What a selection came to.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// Something is there.
+    At(Cursor<'a>),
+    /// Nothing is there: an error, or absence to those who ask for presence.
+    Absent(EvalError),
+    /// The selection makes no sense.
+    Failed(EvalError),
+}
+
+/// The result of an attribute before it is made a value.
+#[derive(Clone, Debug)]
+pub(crate) struct Reached<'a> {
+    pub(crate) cursor: Cursor<'a>,
+    /// A selection was optional: the result is an optional.
+    pub(crate) optional: bool,
+}
+
+impl Reached<'_> {
+    /// Nothing: an optional without value.
+    const fn none() -> Self {
+        Self {
+            cursor: Cursor::Value(Value::Optional(None)),
+            optional: false,
+        }
+    }
+}
+
+impl<'a> From<Reached<'a>> for Value<'a> {
+    fn from(reached: Reached<'a>) -> Self {
+        if reached.optional {
+            return Value::some(reached.cursor.into());
+        }
+        reached.cursor.into()
+    }
+}
+
+impl<'a> Machine<'_, 'a> {
+    /// Evaluates an attribute, at the cost of its selections and one unit for itself.
+    pub(super) fn attribute(&mut self, attribute: &'a Attribute) -> Outcome<'a> {
+        let outcome = self.resolve(attribute);
+        if let Err(error) = &outcome
+            && is_fatal(error)
+        {
+            return outcome;
+        }
+        let conditional = matches!(attribute.root, Root::Conditional { .. });
+        match (conditional, attribute.test_only) {
+            (false, false) => self.charge(SELECT)?,
+            (true, true) => self.cost = self.cost.saturating_sub(SELECT),
+            // A presence test costs nothing by itself, nor does a conditional.
+            (true, false) | (false, true) => {}
+        }
+        if attribute.test_only
+            && let Ok(Value::Optional(found)) = &outcome
+        {
+            return Ok(Value::Bool(found.is_some()));
+        }
+        outcome
+    }
+
+    /// Evaluates an attribute at the cost of its selections only.
+    pub(crate) fn resolve(&mut self, attribute: &'a Attribute) -> Outcome<'a> {
+        self.reach(attribute).map(Value::from)
+    }
+
+    /// As [`Machine::resolve`], before the result is made a value.
+    fn reach(&mut self, attribute: &'a Attribute) -> Result<Reached<'a>, EvalError> {
+        let root = self.root(attribute)?;
+        self.qualified(root, attribute)
+    }
+
+    /// The value at the root of an attribute.
+    pub(crate) fn root(&mut self, attribute: &'a Attribute) -> Outcome<'a> {
+        match attribute.root {
+            Root::Slot(slot) => self
+                .activation
+                .variable(slot)
+                .ok_or_else(|| self.plan.unbound(slot)),
+            Root::Local(place) => self.local(place),
+            Root::Op(op) => self.eval(op),
+            Root::Composed => Ok(Value::Null),
+            Root::Conditional {
+                condition,
+                then,
+                otherwise,
+            } => match self.eval(condition)? {
+                Value::Bool(true) => self.resolve_op(then),
+                Value::Bool(false) => self.resolve_op(otherwise),
+                _ => Err(EvalError::NoSuchOverload),
+            },
+        }
+    }
+
+    /// Evaluates an operation; an attribute without the unit for itself.
+    pub(crate) fn resolve_op(&mut self, op: OpId) -> Outcome<'a> {
+        let plan = self.plan;
+        match plan.ops[op as usize] {
+            Op::Attribute(at) => self.resolve(&plan.attributes[at as usize]),
+            _ => self.eval(op),
+        }
+    }
+
+    /// The value in a place of the frame.
+    pub(super) fn local(&mut self, place: u16) -> Outcome<'a> {
+        let at = usize::from(place);
+        match &self.locals[at] {
+            Local::Value(value) => Ok(value.clone()),
+            Local::Failed(error) => Err(error.clone()),
+            Local::Unset => Err(EvalError::NoSuchOverload),
+            Local::Lazy(op) => {
+                let outcome = self.eval(*op);
+                if let Err(error) = &outcome
+                    && is_fatal(error)
+                {
+                    return outcome;
+                }
+                self.locals[at] = Local::from(outcome.clone());
+                outcome
+            }
+        }
+    }
+
+    fn qualified(
+        &mut self,
+        root: Value<'a>,
+        attribute: &'a Attribute,
+    ) -> Result<Reached<'a>, EvalError> {
+        let mut optional = false;
+        let mut cursor = match root {
+            Value::Optional(None) => return Ok(Reached::none()),
+            Value::Optional(Some(inner)) => {
+                optional = true;
+                Cursor::Value(unwrapped(&inner))
+            }
+            other => Cursor::Value(other),
+        };
+        let last = attribute.qualifiers.len().wrapping_sub(1);
+        for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
+            optional |= qualifier.optional;
+            let found = self.select(&cursor, qualifier);
+            if let Found::Failed(error) = &found
+                && is_fatal(error)
+            {
+                return Err(error.clone());
+            }
+            let testing = attribute.test_only && at == last;
+            if !optional {
+                self.charge(SELECT)?;
+            }
+            match found {
+                Found::At(next) => {
+                    if optional {
+                        self.charge(SELECT)?;
+                    }
+                    cursor = if testing && !optional {
+                        Cursor::Value(Value::Bool(true))
+                    } else {
+                        next
+                    };
+                }
+                Found::Absent(_) if optional => return Ok(Reached::none()),
+                Found::Absent(_) if testing => cursor = Cursor::Value(Value::Bool(false)),
+                Found::Absent(error) | Found::Failed(error) => return Err(error),
+            }
+        }
+        Ok(Reached { cursor, optional })
+    }
+
+    /// Applies one selection.
+    pub(crate) fn select(&mut self, cursor: &Cursor<'a>, qualifier: &'a Qualifier) -> Found<'a> {
+        match &qualifier.key {
+            Key::Field(name) => field(cursor, name),
+            Key::Constructed(name) => constructed(cursor, name),
+            Key::Composed { index, name } => match index {
+                None => Found::Absent(EvalError::NoSuchKey(name.clone())),
+                Some(index) => match self.activation.composed(*index) {
+                    Ok(value) => Found::At(Cursor::Value(value)),
+                    Err(error) => Found::Failed(error),
+                },
+            },
+            Key::Const(at) => key(cursor, &self.plan.constant(*at)),
+            Key::Op(op) => match self.key_of(*op) {
+                Err(error) => Found::Failed(error),
+                Ok(value) => match &value {
+                    Value::String(name) => field_or_key(cursor, name, &value),
+                    Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_) => {
+                        key(cursor, &value)
+                    }
+                    other => Found::Failed(EvalError::text(invalid_key(other))),
+                },
+            },
+        }
+    }
+}
+
+impl<'a> Machine<'_, 'a> {
+    /// The value of a key.
+    fn key_of(&mut self, op: OpId) -> Outcome<'a> {
+        let plan = self.plan;
+        let Op::Attribute(at) = plan.ops[op as usize] else {
+            return self.eval(op);
+        };
+        let attribute = &plan.attributes[at as usize];
+        let reached = self.reach(attribute)?;
+        // What comes straight out of a variable is not yet a value of the language, which shows in the error.
+        if matches!(attribute.root, Root::Slot(_)) && !reached.optional {
+            let native = match &reached.cursor {
+                Cursor::Json(Json::Null) => Some("<nil>"),
+                Cursor::Json(Json::Array(_)) => Some("[]interface {}"),
+                Cursor::Json(Json::Object(_)) => Some("map[string]interface {}"),
+                Cursor::Value(value) if attribute.qualifiers.is_empty() => match value {
+                    Value::Null => Some("<nil>"),
+                    Value::List(List::Json(_)) => Some("[]interface {}"),
+                    Value::Map(Map::Json(_)) => Some("map[string]interface {}"),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(ty) = native {
+                return Err(EvalError::text(format!("invalid qualifier type: {ty}")));
+            }
+        }
+        Ok(reached.into())
+    }
+}
+
+/// The native value inside an optional: optionals inside optionals fall together, types become their names, as in
+/// cel-go.
+fn unwrapped<'a>(value: &Value<'a>) -> Value<'a> {
+    match value {
+        Value::Optional(Some(inner)) => unwrapped(inner),
+        Value::Optional(None) => Value::Null,
+        Value::Type(ty) => Value::from(ty.runtime_name().to_owned()),
+        Value::Struct(_) => plain(value),
+        other => other.clone(),
+    }
+}
+
+/// `cursor.name`
+pub(crate) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>) -> Found<'a> {
+    let found = match cursor {
+        Cursor::Json(Json::Object(map)) => map.get(name).map(Cursor::Json),
+        Cursor::Value(Value::Map(Map::Json(map))) => map.get(name).map(Cursor::Json),
+        Cursor::Value(Value::Map(map)) => map.find(&Value::from(&**name)).map(Cursor::Value),
+        Cursor::Json(Json::Array(_)) | Cursor::Value(Value::List(_)) => {
+            return Found::Failed(unsupported_index("string"));
+        }
+        Cursor::Value(Value::Struct(object)) if is_patch(&object.name) => {
+            return patch_field(cursor, name);
+        }
+        _ => None,
+    };
+    found.map_or_else(
+        || Found::Absent(EvalError::NoSuchKey(name.clone())),
+        Found::At,
+    )
+}
+
+fn field_or_key<'a>(cursor: &Cursor<'a>, name: &str, value: &Value<'a>) -> Found<'a> {
+    let map = match cursor {
+        Cursor::Json(Json::Object(map)) => map,
+        Cursor::Value(Value::Map(Map::Json(map))) => map,
+        _ => return key(cursor, value),
+    };
+    map.get(name).map_or_else(
+        || Found::Absent(EvalError::NoSuchKey(name.into())),
+        |json| Found::At(Cursor::Json(json)),
+    )
+}
+
+/// `cursor[key]`
+pub(crate) fn key<'a>(cursor: &Cursor<'a>, key: &Value<'_>) -> Found<'a> {
+    let absent = || Found::Absent(EvalError::NoSuchKey(key_text(key).into()));
+    match cursor {
+        Cursor::Json(Json::Array(items)) => element(key, |at| items.get(at).map(Cursor::Json)),
+        Cursor::Value(Value::List(List::Json(items))) => {
+            element(key, |at| items.get(at).map(Cursor::Json))
+        }
+        Cursor::Value(Value::List(list)) => element(key, |at| list.get(at).map(Cursor::Value)),
+        Cursor::Value(Value::Map(map)) => map
+            .find(key)
+            .map_or_else(absent, |value| Found::At(Cursor::Value(value))),
+        Cursor::Json(Json::Object(map)) => key
+            .as_str()
+            .and_then(|name| map.get(name))
+            .map_or_else(absent, |json| Found::At(Cursor::Json(json))),
+        Cursor::Value(Value::Struct(object)) if is_patch(&object.name) => {
+            patch_field(cursor, &key_text(key))
+        }
+        _ => absent(),
+    }
+}
+
+/// The element that `key` is the index of.
+fn element<'a>(key: &Value<'_>, get: impl FnOnce(usize) -> Option<Cursor<'a>>) -> Found<'a> {
+    let at = match key {
+        Value::Int(int) => Some(*int),
+        Value::Uint(uint) => i64::try_from(*uint).ok(),
+        Value::Double(double) => lossless_int(*double),
+        other => return Found::Failed(unsupported_index(other.type_name())),
+    };
+    let Some(at) = at else {
+        return Found::Failed(EvalError::text(format!(
+            "unsupported index value {} in list",
+            key_text(key)
+        )));
+    };
+    usize::try_from(at).ok().and_then(get).map_or_else(
+        || {
+            Found::Absent(EvalError::text(format!(
+                "index out of bounds: {}",
+                key_text(key)
+            )))
+        },
+        Found::At,
+    )
+}
+
+fn unsupported_index(ty: &str) -> EvalError {
+    EvalError::text(format!("unsupported index type '{ty}' in list"))
+}
+
+/// A field of an object that the expression constructed: unset ones are null, and nested objects become maps.
+fn constructed<'a>(cursor: &Cursor<'a>, name: &Arc<str>) -> Found<'a> {
+    let Cursor::Value(Value::Struct(object)) = cursor else {
+        return field(cursor, name);
+    };
+    object
+        .fields
+        .iter()
+        .find(|(known, _)| known == name)
+        .map_or_else(
+            || Found::Absent(EvalError::NoSuchKey(name.clone())),
+            |(_, value)| Found::At(Cursor::Value(plain(value))),
+        )
+}
+
+/// A constructed object as the map that its native form is.
+fn plain<'a>(value: &Value<'a>) -> Value<'a> {
+    match value {
+        Value::Struct(object) if !is_patch(&object.name) => Value::Map(Map::from_entries(
+            object
+                .fields
+                .iter()
+                .map(|(name, value)| (Value::from(name.clone()), plain(value)))
+                .collect(),
+        )),
+        other => other.clone(),
+    }
+}
+
+fn is_patch(name: &str) -> bool {
+    name == crate::cel::env::objects::JSON_PATCH
+}
+
+/// A member of a `JSONPatch`: texts are empty when unset, a value is null.
+fn patch_field<'a>(cursor: &Cursor<'a>, name: &str) -> Found<'a> {
+    let Cursor::Value(Value::Struct(object)) = cursor else {
+        return Found::Absent(EvalError::NoSuchKey(name.into()));
+    };
+    let set = object
+        .fields
+        .iter()
+        .find(|(known, _)| known.as_ref() == name)
+        .map(|(_, value)| value.clone());
+    match (name, set) {
+        ("op" | "path" | "from" | "value", Some(value)) => Found::At(Cursor::Value(value)),
+        ("op" | "path" | "from", None) => Found::At(Cursor::Value(Value::from(""))),
+        ("value", None) => Found::At(Cursor::Value(Value::Null)),
+        _ => Found::Failed(EvalError::text(format!("unsupported indexer: {name}"))),
+    }
+}
+
+/// What the API server says about a value that cannot be a key, which names a type of its implementation.
+pub(crate) fn invalid_key(value: &Value<'_>) -> String {
+    let ty = match value {
+        Value::Null => "types.Null",
+        Value::Bytes(_) => "types.Bytes",
+        Value::List(_) => "*types.baseList",
+        Value::Map(_) => "*types.baseMap",
+        Value::Duration(_) => "types.Duration",
+        Value::Timestamp(_) => "types.Timestamp",
+        Value::Type(_) => "*types.Type",
+        Value::Optional(_) => "*types.Optional",
+        other => other.type_name(),
+    };
+    format!("invalid qualifier type: {ty}")
+}
+
+/// `container[key]`
+///
+/// # Errors
+/// Nothing is there, or the container cannot be indexed so.
+pub(crate) fn index<'a>(container: &Value<'a>, at: &Value<'a>) -> Outcome<'a> {
+    match key(&Cursor::Value(container.clone()), at) {
+        Found::At(cursor) => Ok(cursor.into()),
+        Found::Absent(error) | Found::Failed(error) => Err(error),
+    }
+}

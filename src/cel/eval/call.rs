@@ -1,0 +1,231 @@
+//! Calls of functions: choice of the signature, guard of its parameters, cost.
+
+use super::{Machine, Outcome, counted, is_fatal};
+use crate::cel::cost;
+use crate::cel::lib::operators::refused;
+use crate::cel::lib::{Cost, Overload, regex};
+use crate::cel::plan::binding::{self, Guard};
+use crate::cel::plan::{Call, DispatchCost, OpId, Target};
+use crate::cel::types::Ty;
+use crate::cel::value::{EvalError, Value};
+
+/// Arguments that are kept on the stack.
+const INLINE: usize = 4;
+
+impl<'a> Machine<'_, 'a> {
+    pub(super) fn call(&mut self, call: &'a Call) -> Outcome<'a> {
+        let ops = self.plan.span(call.args);
+        if ops.len() > INLINE {
+            let mut values = vec![Value::Null; ops.len()];
+            return self.call_with(call, ops, &mut values);
+        }
+        let mut values = [Value::Null, Value::Null, Value::Null, Value::Null];
+        self.call_with(call, ops, &mut values[..ops.len()])
+    }
+
+    fn call_with(&mut self, call: &'a Call, ops: &[OpId], values: &mut [Value<'a>]) -> Outcome<'a> {
+        let mut failed = None;
+        for (at, op) in ops.iter().enumerate() {
+            match self.eval(*op) {
+                Ok(value) => values[at] = value,
+                Err(error) if is_fatal(&error) => return Err(error),
+                Err(error) => {
+                    if call.variadic && at + 1 < ops.len() {
+                        return Err(error);
+                    }
+                    failed = failed.or(Some(error));
+                }
+            }
+        }
+        let outcome = match failed {
+            Some(error) => Err(error),
+            None => self.run_call(call, values),
+        };
+        if let Some(error) = uncountable(call, values, &outcome) {
+            return Err(error);
+        }
+        let units = units(call, values, counted(&outcome));
+        self.charge(units)?;
+        outcome
+    }
+
+    fn run_call(&self, call: &Call, values: &[Value<'a>]) -> Outcome<'a> {
+        match &call.regex {
+            Some(regex) => search(call.name, regex, values),
+            None => apply(call.name, call.target, call.guard, values),
+        }
+    }
+}
+
+/// Calls `name` with `values`.
+///
+/// # Errors
+/// No signature takes the values, or the function fails.
+pub(crate) fn apply<'a>(
+    name: &str,
+    target: Target,
+    guard: Guard,
+    values: &[Value<'a>],
+) -> Outcome<'a> {
+    let chosen = match target {
+        Target::Resolved(overload) if guard == Guard::Signature => {
+            takes(overload, values).then_some(overload)
+        }
+        Target::Resolved(overload) => Some(overload).filter(|_| receives(overload, values)),
+        Target::Dispatched { candidates, .. } => candidates
+            .iter()
+            .find(|overload| takes(overload, values))
+            .or_else(|| {
+                // A function with one implementation runs it whatever the elements of its arguments are.
+                candidates.iter().find(|overload| {
+                    binding::is_singleton(name)
+                        && overload.params.len() == values.len()
+                        && receives(overload, values)
+                })
+            })
+            .copied(),
+    };
+    match chosen {
+        Some(overload) => (overload.call)(values),
+        None => Err(refusal(name, guard, values)),
+    }
+}
+
+/// Runs a call whose pattern was compiled before.
+fn search<'a>(name: &str, pattern: &::regex::Regex, values: &[Value<'a>]) -> Outcome<'a> {
+    let Some(Value::String(text)) = values.first() else {
+        return Err(EvalError::NoSuchOverload);
+    };
+    match (name, values.get(2)) {
+        ("find", _) => Ok(regex::find_with(pattern, text)),
+        ("findAll", None) => Ok(regex::find_all_with(pattern, text, -1)),
+        ("findAll", Some(Value::Int(limit))) => Ok(regex::find_all_with(pattern, text, *limit)),
+        ("findAll", Some(_)) => Err(EvalError::NoSuchOverload),
+        _ => Ok(Value::Bool(pattern.is_match(text))),
+    }
+}
+
+/// Whether the first argument is of the right kind, whatever it contains.
+fn receives(overload: &Overload, values: &[Value<'_>]) -> bool {
+    match (overload.params.first(), values.first()) {
+        (Some(Ty::List(_)), Some(value)) => matches!(value, Value::List(_)),
+        (Some(Ty::Map(..)), Some(value)) => matches!(value, Value::Map(_)),
+        (Some(ty), Some(value)) => fits(ty, value),
+        _ => true,
+    }
+}
+
+/// The error about arguments that no signature takes.
+fn refusal(name: &str, guard: Guard, values: &[Value<'_>]) -> EvalError {
+    match values {
+        [first] if name == "flatten" => {
+            EvalError::text(format!("no such overload: {}.flatten()", first.type_of()))
+        }
+        [first, depth] if name == "flatten" => EvalError::text(format!(
+            "no such overload: {}.flatten({})",
+            first.type_of(),
+            depth.type_of()
+        )),
+        [first, ..] if binding::is_singleton(name) => refused(name, first),
+        _ if guard == Guard::Function => EvalError::NoSuchOverload,
+        _ => {
+            let types: Vec<&str> = values.iter().map(Value::type_name).collect();
+            EvalError::text(format!("no such overload: {name}({})", types.join(", ")))
+        }
+    }
+}
+
+fn takes(overload: &Overload, values: &[Value<'_>]) -> bool {
+    overload.params.len() == values.len()
+        && overload
+            .params
+            .iter()
+            .zip(values)
+            .all(|(ty, value)| fits(ty, value))
+}
+
+/// Whether a value has a declared type; of lists and maps the first element tells.
+pub(crate) fn fits(ty: &Ty, value: &Value<'_>) -> bool {
+    match (ty, value) {
+        (Ty::Dyn | Ty::Param(_), _)
+        | (Ty::Null, Value::Null)
+        | (Ty::Bool, Value::Bool(_))
+        | (Ty::Int, Value::Int(_))
+        | (Ty::Uint, Value::Uint(_))
+        | (Ty::Double, Value::Double(_))
+        | (Ty::String, Value::String(_))
+        | (Ty::Bytes, Value::Bytes(_))
+        | (Ty::Duration, Value::Duration(_))
+        | (Ty::Timestamp, Value::Timestamp(_))
+        | (Ty::Optional(_), Value::Optional(_))
+        | (Ty::Type(_), Value::Type(_)) => true,
+        (Ty::List(element), Value::List(list)) => {
+            list.get(0).is_none_or(|first| fits(element, &first))
+        }
+        (Ty::Map(key, element), Value::Map(map)) => map
+            .entry(0)
+            .is_none_or(|(first, value)| fits(key, &first) && fits(element, &value)),
+        (Ty::Opaque(name) | Ty::Object(name), value) => {
+            matches!(value, Value::Opaque(_) | Value::Struct(_)) && value.type_name() == *name
+        }
+        _ => false,
+    }
+}
+
+/// The cost of these functions is computed from a list; of anything else the API server cannot compute it, and gives up
+/// the whole evaluation.
+fn uncountable(call: &Call, values: &[Value<'_>], outcome: &Outcome<'_>) -> Option<EvalError> {
+    let Target::Resolved(overload) = call.target else {
+        return None;
+    };
+    if let ("flatten", Some(depth)) = (call.name, values.get(1)) {
+        return (outcome.is_err() && !matches!(depth, Value::Int(_)))
+            .then(|| super::aborted("interface conversion: ref.Val is *types.Err, not types.Int"));
+    }
+    let at = match call.name {
+        "distinct" | "sort" => 0,
+        "@sortByAssociatedKeys" => 1,
+        _ => return None,
+    };
+    debug_assert!(at < overload.params.len());
+    let value = values.get(at)?;
+    let (ty, missing) = match value {
+        // A failed argument left its place empty.
+        Value::Null if outcome.is_err() => ("*types.Err", "Add"),
+        Value::List(_) => return None,
+        Value::Null => ("types.Null", "Add"),
+        Value::Bool(_) => ("types.Bool", "Add"),
+        Value::Int(_) => ("types.Int", "Contains"),
+        Value::Uint(_) => ("types.Uint", "Contains"),
+        Value::Double(_) => ("types.Double", "Contains"),
+        Value::String(_) => ("types.String", "Contains"),
+        Value::Bytes(_) => ("types.Bytes", "Contains"),
+        Value::Duration(_) => ("types.Duration", "Contains"),
+        Value::Timestamp(_) => ("types.Timestamp", "Contains"),
+        Value::Map(_) => ("*types.baseMap", "Add"),
+        Value::Type(_) => ("*types.Type", "Add"),
+        Value::Optional(_) => ("*types.Optional", "Add"),
+        Value::Struct(_) | Value::Opaque(_) => return None,
+    };
+    Some(super::aborted(&format!(
+        "interface conversion: {ty} is not traits.Lister: missing method {missing}"
+    )))
+}
+
+/// What the call costs.
+fn units(call: &Call, values: &[Value<'_>], result: &Value<'_>) -> u64 {
+    let overload = match call.target {
+        Target::Resolved(overload) => overload,
+        Target::Dispatched { cost, .. } => match cost {
+            DispatchCost::Default => return 1,
+            DispatchCost::Of(overload) => overload,
+        },
+    };
+    match overload.cost {
+        Cost::Fixed(units) => units,
+        Cost::PerSize { arg, factor } => values
+            .get(arg)
+            .map_or(1, |value| cost::per_size(value.cost_size(), factor)),
+        Cost::Custom(units) | Cost::Resolved(units) => units(values, result),
+    }
+}

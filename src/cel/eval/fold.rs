@@ -1,0 +1,193 @@
+//! Comprehensions.
+
+use super::{Local, Machine, Outcome, is_fatal};
+use crate::cel::cost::{self, SELECT};
+use crate::cel::lib::operators::{Arithmetic, appended};
+use crate::cel::plan::{Fold, OpId, Shape};
+use crate::cel::value::{EvalError, List, Map, Value};
+
+/// What is iterated.
+enum Range<'a> {
+    List(List<'a>),
+    Map(Map<'a>),
+}
+
+impl<'a> Range<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Self::List(list) => list.len(),
+            Self::Map(map) => map.len(),
+        }
+    }
+
+    /// First and second variable at a step.
+    fn bind(&self, at: usize, two: bool) -> (Local<'a>, Local<'a>) {
+        match self {
+            Self::List(list) => {
+                let element = list.get(at).map_or(Local::Unset, Local::Value);
+                if !two {
+                    return (element, Local::Unset);
+                }
+                let index = i64::try_from(at).unwrap_or(i64::MAX);
+                (Local::Value(Value::Int(index)), element)
+            }
+            Self::Map(map) => match map.entry(at) {
+                Some((key, value)) if two => (Local::Value(key), Local::Value(value)),
+                Some((key, _)) => (Local::Value(key), Local::Unset),
+                None => (Local::Unset, Local::Unset),
+            },
+        }
+    }
+}
+
+impl<'a> Machine<'_, 'a> {
+    pub(super) fn fold(&mut self, fold: &'a Fold) -> Outcome<'a> {
+        let range = match self.eval(fold.range)? {
+            Value::List(list) => Range::List(list),
+            Value::Map(map) => Range::Map(map),
+            other => return Err(not_iterable(&other, fold.two_variables)),
+        };
+        let base = usize::from(fold.base);
+        // Places may be shared with an outer comprehension that evaluates its accumulator late.
+        let saved = std::array::from_fn::<_, 3, _>(|n| std::mem::take(&mut self.locals[base + n]));
+        let outcome = match fold.shape {
+            Shape::General => self.general(fold, &range),
+            Shape::All(terms) => self.quantified(fold, &range, self.plan.span(terms), true),
+            Shape::Exists(terms) => self.quantified(fold, &range, self.plan.span(terms), false),
+        };
+        for (n, local) in saved.into_iter().enumerate() {
+            self.locals[base + n] = local;
+        }
+        outcome
+    }
+
+    fn bind(&mut self, fold: &Fold, range: &Range<'a>, at: usize) {
+        let base = usize::from(fold.base);
+        let (first, second) = range.bind(at, fold.two_variables);
+        self.locals[base + 1] = first;
+        self.locals[base + 2] = second;
+    }
+
+    fn general(&mut self, fold: &'a Fold, range: &Range<'a>) -> Outcome<'a> {
+        let accumulator = usize::from(fold.base);
+        self.locals[accumulator] = Local::Lazy(fold.init);
+        for at in 0..range.len() {
+            self.bind(fold, range, at);
+            match self.eval(fold.condition) {
+                Ok(Value::Bool(false)) => break,
+                Err(error) if is_fatal(&error) => return Err(error),
+                _ => {}
+            }
+            let step = self.eval(fold.step);
+            if let Err(error) = &step
+                && is_fatal(error)
+            {
+                return step;
+            }
+            self.locals[accumulator] = Local::from(step);
+        }
+        self.eval(fold.result)
+    }
+
+    /// `all` (with `and`) and `exists`: stops at the first deciding element, keeps the first error otherwise. Every step
+    /// costs what the accumulator's comings and goings cost in the general form.
+    fn quantified(
+        &mut self,
+        fold: &Fold,
+        range: &Range<'a>,
+        terms: &[OpId],
+        and: bool,
+    ) -> Outcome<'a> {
+        let mut error = None;
+        for at in 0..range.len() {
+            self.bind(fold, range, at);
+            self.condition(and)?;
+            // The accumulator as the first term of the step.
+            self.charge(SELECT)?;
+            let step = if and {
+                self.and(terms, error.take())
+            } else {
+                self.or(terms, error.take())
+            };
+            match step {
+                Ok(Value::Bool(value)) if value != and => {
+                    if at + 1 < range.len() {
+                        self.condition(and)?;
+                    }
+                    self.charge(SELECT)?;
+                    return Ok(Value::Bool(value));
+                }
+                Ok(_) => {}
+                Err(fatal) if is_fatal(&fatal) => return Err(fatal),
+                Err(other) => error = Some(other),
+            }
+        }
+        self.charge(SELECT)?;
+        error.map_or(Ok(Value::Bool(and)), Err)
+    }
+
+    /// The cost of asking whether to go on.
+    fn condition(&mut self, and: bool) -> Result<(), EvalError> {
+        self.charge(SELECT)?;
+        if !and {
+            self.charge(1)?;
+        }
+        self.charge(1)
+    }
+
+    /// `accumulator + [element]`, in place.
+    pub(super) fn append(&mut self, place: u16, element: OpId, constant: bool) -> Outcome<'a> {
+        // Makes sure that the accumulator has a value, then takes it out so that nobody else holds it.
+        if matches!(self.locals[usize::from(place)], Local::Lazy(_)) {
+            let initial = self.local(place);
+            if let Err(error) = &initial
+                && is_fatal(error)
+            {
+                return initial;
+            }
+        }
+        self.charge(SELECT)?;
+        let element = self.eval(element);
+        if let Err(error) = &element
+            && is_fatal(error)
+        {
+            return element;
+        }
+        if !constant {
+            self.charge(cost::LIST)?;
+        }
+        let accumulator = std::mem::take(&mut self.locals[usize::from(place)]);
+        let outcome = match (accumulator, element) {
+            (Local::Failed(error), _) | (Local::Value(_), Err(error)) => Err(error),
+            (Local::Value(Value::List(list)), Ok(item)) => Ok(Value::List(appended(list, item))),
+            (Local::Value(other), Ok(item)) => {
+                Arithmetic::Add.apply(&other, &Value::list(vec![item]))
+            }
+            (Local::Unset | Local::Lazy(_), _) => Err(EvalError::NoSuchOverload),
+        };
+        self.charge(1)?;
+        outcome
+    }
+}
+
+fn not_iterable(value: &Value<'_>, two_variables: bool) -> EvalError {
+    let ty = match value {
+        Value::Null => "types.Null",
+        Value::Bool(_) => "types.Bool",
+        Value::Int(_) => "types.Int",
+        Value::Uint(_) => "types.Uint",
+        Value::Double(_) => "types.Double",
+        Value::String(_) => "types.String",
+        Value::Bytes(_) => "types.Bytes",
+        Value::Duration(_) => "types.Duration",
+        Value::Timestamp(_) => "types.Timestamp",
+        Value::Type(_) => "*types.Type",
+        Value::Optional(_) => "*types.Optional",
+        other => other.type_name(),
+    };
+    EvalError::text(if two_variables {
+        format!("unsupported comprehension range type: {ty}")
+    } else {
+        format!("got '{ty}', expected iterable type")
+    })
+}

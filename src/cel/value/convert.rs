@@ -1,0 +1,134 @@
+//! Values as JSON: by protobuf's rules for `JSONPatch.value`, by Kubernetes' rules for apply configurations.
+
+use super::{EvalError, Map, Str, Struct, Value};
+use crate::model::json::{self, Json};
+
+/// Largest magnitude of an integer that protobuf JSON writes as a number: 2^53 - 1.
+const SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// How integers and wrappers are written.
+#[derive(Clone, Copy, PartialEq)]
+enum Rules {
+    /// protobuf `Value`.
+    Protobuf,
+    /// Unstructured Kubernetes objects: every integer stays an integer.
+    Unstructured,
+}
+
+impl Value<'_> {
+    /// This value by the rules of protobuf's `Value`: integers beyond ±(2^53 − 1) become strings, bytes base64, durations
+    /// `"1.5s"`, timestamps RFC 3339.
+    ///
+    /// # Errors
+    /// Types that have no JSON form.
+    pub fn to_json(&self) -> Result<Json<'static>, EvalError> {
+        convert(self, Rules::Protobuf)
+    }
+
+    /// This value as part of an apply configuration: integers stay integers, constructed objects become objects.
+    ///
+    /// # Errors
+    /// Types that have no form in a Kubernetes object.
+    pub fn to_unstructured(&self) -> Result<Json<'static>, EvalError> {
+        convert(self, Rules::Unstructured)
+    }
+}
+
+fn convert(value: &Value<'_>, rules: Rules) -> Result<Json<'static>, EvalError> {
+    Ok(match value {
+        Value::Null => Json::Null,
+        Value::Bool(value) => Json::Bool(*value),
+        Value::Int(value) => int(*value, rules),
+        Value::Uint(value) => uint(*value, rules),
+        Value::Double(value) if value.is_finite() => double(*value),
+        Value::Double(value) => {
+            return Err(EvalError::text(format!(
+                "google.protobuf.Value cannot have NaN or Infinity, found {value}"
+            )));
+        }
+        Value::String(text) => Json::from(text.to_string()),
+        Value::Bytes(octets) => Json::from(base64(octets)),
+        Value::List(list) => Json::Array(
+            list.iter()
+                .map(|item| convert(&item, rules))
+                .collect::<Result<_, _>>()?,
+        ),
+        Value::Map(Map::Json(map)) if rules == Rules::Unstructured => {
+            Json::Object((*map).clone()).to_owned_json()
+        }
+        Value::Map(map) => Json::Object(entries(map, rules)?),
+        Value::Duration(_) | Value::Timestamp(_) => {
+            Json::from(crate::cel::lib::standard::to_text(value)?.to_string())
+        }
+        Value::Optional(Some(inner)) => convert(inner, rules)?,
+        Value::Optional(None) => return Err(EvalError::text("optional.none() dereference")),
+        Value::Struct(object) => Json::Object(fields(object)?),
+        Value::Type(_) => {
+            return Err(EvalError::text("type conversion not supported for 'type'"));
+        }
+        Value::Opaque(value) => {
+            return Err(EvalError::text(format!(
+                "type conversion error from '{}' to JSON",
+                value.type_name()
+            )));
+        }
+    })
+}
+
+fn int(value: i64, rules: Rules) -> Json<'static> {
+    if rules == Rules::Protobuf && value.unsigned_abs() > SAFE_INTEGER {
+        return Json::from(value.to_string());
+    }
+    Json::Int(value)
+}
+
+fn uint(value: u64, rules: Rules) -> Json<'static> {
+    match i64::try_from(value) {
+        Ok(int) if rules == Rules::Unstructured || value <= SAFE_INTEGER => Json::Int(int),
+        _ => Json::from(value.to_string()),
+    }
+}
+
+/// A protobuf number is a double: integral ones print without a fraction.
+fn double(value: f64) -> Json<'static> {
+    super::order::lossless_int(value)
+        .filter(|int| int.unsigned_abs() <= SAFE_INTEGER)
+        .map_or(Json::Float(value), Json::Int)
+}
+
+fn entries(map: &Map<'_>, rules: Rules) -> Result<json::Map<'static>, EvalError> {
+    map.iter()
+        .map(|(key, value)| match &key {
+            Value::String(key) => Ok((key.to_string(), convert(&value, rules)?)),
+            other => Err(EvalError::text(format!(
+                "unsupported type conversion from '{}' to string",
+                other.type_name()
+            ))),
+        })
+        .collect()
+}
+
+/// Values inside a constructed object are native values: integers stay numbers.
+fn fields(object: &Struct<'_>) -> Result<json::Map<'static>, EvalError> {
+    object
+        .fields
+        .iter()
+        .map(|(name, value)| {
+            let value = convert(value, Rules::Unstructured).map_err(|cause| {
+                EvalError::text(format!("fail to convert field {name:?}: {cause}"))
+            })?;
+            Ok((name.to_string(), value))
+        })
+        .collect()
+}
+
+fn base64(octets: &[u8]) -> String {
+    use ::base64::Engine as _;
+    ::base64::engine::general_purpose::STANDARD.encode(octets)
+}
+
+impl std::fmt::Display for Str<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

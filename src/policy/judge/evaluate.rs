@@ -1,0 +1,208 @@
+//! One policy with one binding and one parameter object: conditions, validations, messages, audit annotations.
+
+
+use crate::cel::plan::{PER_CALL_LIMIT, RUNTIME_BUDGET};
+use crate::cel::value::Value;
+use crate::model::verdict::{Blame, Reason, Rule};
+
+use super::super::activation::{EXHAUSTED, Exhausted, Inputs, NamespaceView, Phase, Scope};
+use super::super::compile::{self, Expression, Work};
+use super::super::params::Param;
+use super::super::set::Bound;
+use super::super::source::FailurePolicy;
+use super::{matched, shorten};
+
+/// Longest computed message, in bytes.
+const MAX_MESSAGE: usize = 5 * 1024;
+
+/// How one rule came out.
+#[derive(Debug, PartialEq)]
+pub enum Decision {
+    /// It holds.
+    Pass,
+    /// Not judged.
+    Skip,
+    /// It does not hold.
+    Fail {
+        /// What the user is told.
+        message: String,
+        /// Cause for the status.
+        reason: Reason,
+        /// The offending field.
+        blame: Option<Blame>,
+    },
+    /// It could not be judged.
+    Error(String),
+}
+
+/// What became of an audit annotation; those without a value are not listed.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Annotation {
+    /// Published with this value.
+    Publish(String),
+    /// Could not be computed.
+    Failed(String),
+}
+
+/// All decisions of one evaluation.
+#[derive(Debug, Default)]
+pub struct Evaluated<'s> {
+    /// One per validation, or one for the policy as a whole.
+    pub decisions: Vec<(Rule, Decision)>,
+    /// Index, key and outcome.
+    pub annotations: Vec<(usize, &'s str, Annotation)>,
+}
+
+impl Evaluated<'_> {
+    fn whole(decision: Decision) -> Self {
+        Self {
+            decisions: vec![(Rule::Policy, decision)],
+            annotations: Vec::new(),
+        }
+    }
+}
+
+/// Evaluates.
+pub fn evaluate<'s>(bound: &'s Bound, scope: &Scope<'_>, param: Option<&Param>) -> Evaluated<'s> {
+    let Work::Validate { rules, annotations } = &bound.programs.work else {
+        return Evaluated::default();
+    };
+    let inputs = Inputs {
+        scope,
+        programs: &bound.programs,
+        object: &scope.request.object,
+        params: param.map(|param| &*param.object),
+        namespace: NamespaceView::Declared,
+    };
+    match matched(inputs) {
+        Ok(true) => {}
+        Ok(false) => return Evaluated::whole(Decision::Skip),
+        Err(error) if bound.policy.failure == FailurePolicy::Fail => {
+            return Evaluated::whole(Decision::Error(error));
+        }
+        Err(_) => return Evaluated::whole(Decision::Skip),
+    }
+    let exhausted = || Evaluated::whole(Decision::Error(EXHAUSTED.to_owned()));
+    let Ok(decisions) = judge_rules(inputs, rules) else {
+        return exhausted();
+    };
+    let Ok(annotations) = annotate(inputs, annotations) else {
+        return exhausted();
+    };
+    let rules = (0..).map(Rule::Validation);
+    Evaluated {
+        decisions: rules.zip(decisions).collect(),
+        annotations,
+    }
+}
+
+/// A rule before its message is known.
+enum Held {
+    Yes,
+    No,
+    Error(String),
+}
+
+fn judge_rules(
+    inputs: Inputs<'_, '_>,
+    rules: &[compile::Rule],
+) -> Result<Vec<Decision>, Exhausted> {
+    let mut phase = Phase::new(inputs, RUNTIME_BUDGET);
+    let mut held = Vec::with_capacity(rules.len());
+    for rule in rules {
+        held.push(match phase.run(&rule.expression)? {
+            Ok(Value::Bool(true)) => Held::Yes,
+            Ok(_) => Held::No,
+            Err(error) => Held::Error(error),
+        });
+    }
+    let messages = compute_messages(inputs, rules, &held, &phase);
+    let decide = |(at, held): (usize, Held)| match (held, &messages) {
+        (Held::Error(error), _) => Decision::Error(error),
+        (_, Err(Exhausted)) => Decision::Error(format!("failed messageExpression: {EXHAUSTED}")),
+        (Held::Yes, Ok(_)) => Decision::Pass,
+        (Held::No, Ok(messages)) => {
+            let rule = &rules[at];
+            let computed = messages.get(at).and_then(Clone::clone);
+            Decision::Fail {
+                message: computed.unwrap_or_else(|| rule.fallback.clone()),
+                reason: rule.reason,
+                blame: None,
+            }
+        }
+    };
+    Ok(held.into_iter().enumerate().map(decide).collect())
+}
+
+/// Messages by rule. The API server computes all of them, also those of rules that hold, from what the validations left
+/// of the budget; where the budget cannot run out, those of failing rules are enough.
+fn compute_messages(
+    inputs: Inputs<'_, '_>,
+    rules: &[compile::Rule],
+    held: &[Held],
+    validations: &Phase<'_, '_>,
+) -> Result<Vec<Option<String>>, Exhausted> {
+    let expressions = rules.iter().filter(|rule| rule.message.is_some()).count() as u64;
+    if expressions == 0 {
+        return Ok(Vec::new());
+    }
+    let variables = inputs.programs.message_variables.iter();
+    let variables: u64 = variables
+        .map(|at| validations.cost(*at).unwrap_or(PER_CALL_LIMIT))
+        .sum();
+    let affordable = variables + expressions * PER_CALL_LIMIT <= validations.remaining();
+    if affordable && !held.iter().any(|held| matches!(held, Held::No)) {
+        return Ok(Vec::new());
+    }
+    let mut phase = Phase::new(inputs, validations.remaining());
+    let mut out = Vec::with_capacity(rules.len());
+    for (rule, held) in rules.iter().zip(held) {
+        let wanted = !affordable || matches!(held, Held::No);
+        out.push(match &rule.message {
+            Some(message) if wanted => message_text(&phase.run(message)?),
+            _ => None,
+        });
+    }
+    Ok(out)
+}
+
+/// The usable text of a computed message: one line, not blank, not too long.
+fn message_text(value: &Result<Value<'_>, String>) -> Option<String> {
+    let Ok(Value::String(text)) = value else {
+        return None;
+    };
+    let text = text.as_str().trim();
+    let usable = !text.is_empty() && text.len() <= MAX_MESSAGE && !text.contains('\n');
+    usable.then(|| text.to_owned())
+}
+
+fn annotate<'s>(
+    inputs: Inputs<'_, '_>,
+    annotations: &'s [(String, Expression)],
+) -> Result<Vec<(usize, &'s str, Annotation)>, Exhausted> {
+    let mut out = Vec::new();
+    if annotations.is_empty() {
+        return Ok(out);
+    }
+    let inputs = Inputs {
+        namespace: NamespaceView::Whole,
+        ..inputs
+    };
+    let mut phase = Phase::new(inputs, RUNTIME_BUDGET);
+    for (at, (key, expression)) in annotations.iter().enumerate() {
+        let annotation = match phase.run(expression)? {
+            Ok(Value::Null) => continue,
+            Ok(Value::String(text)) if text.as_str().trim().is_empty() => continue,
+            Ok(Value::String(text)) => {
+                Annotation::Publish(shorten(text.as_str().trim().to_owned()))
+            }
+            Ok(_) => Annotation::Failed(format!(
+                "valueExpression '{}' must give a string or null",
+                expression.text
+            )),
+            Err(error) => Annotation::Failed(error),
+        };
+        out.push((at, key.as_str(), annotation));
+    }
+    Ok(out)
+}
