@@ -10,8 +10,12 @@ pub mod compile;
 pub mod diagnostic;
 pub mod judge;
 pub mod mutate;
+pub mod packs;
 pub mod params;
+pub mod presets;
 pub mod profiles;
 pub mod select;
 pub mod set;
 pub mod source;
+#[cfg(test)]
+mod testing;

@@ -1,6 +1,6 @@
 //! One policy with one binding and one parameter object: conditions, validations, messages, audit annotations.
 
-use crate::cel::blame::blame;
+
 use crate::cel::plan::{PER_CALL_LIMIT, RUNTIME_BUDGET};
 use crate::cel::value::Value;
 use crate::model::verdict::{Blame, Reason, Rule};
@@ -127,7 +127,7 @@ fn judge_rules(
             Decision::Fail {
                 message: computed.unwrap_or_else(|| rule.fallback.clone()),
                 reason: rule.reason,
-                blame: blame(&rule.expression.program, &phase),
+                blame: None,
             }
         }
     };
