@@ -112,10 +112,7 @@ fn record(request: &Request<'_>) {
 }
 
 /// Runs the judge; its panic becomes a refusal.
-fn evaluate(
-    request: &Request<'_>,
-    judge: impl FnOnce(&Request<'_>) -> Review,
-) -> Answered {
+fn evaluate(request: &Request<'_>, judge: impl FnOnce(&Request<'_>) -> Review) -> Answered {
     let started = Instant::now();
     // Nothing is shared that a panic could leave half-changed: the request is read, the set immutable.
     let review = catch_unwind(AssertUnwindSafe(|| judge(request))).unwrap_or_else(|_panic| {
@@ -136,5 +133,51 @@ fn evaluate(
         review,
         outcome,
         operation: request.operation,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhook::testing;
+    use serde_json::json;
+
+    #[test]
+    fn a_panic_of_the_judge_refuses_with_500_and_the_uid() {
+        let body = testing::review("open", json!({})).to_string();
+        let request = decode(body.as_bytes()).expect("valid");
+        let answered = evaluate(&request, |_| panic!("a bug"));
+        assert_eq!(answered.outcome, Outcome::Error);
+        assert_eq!(
+            serde_json::to_value(&answered.review).expect("JSON")["response"],
+            json!({
+                "uid": "u-1",
+                "allowed": false,
+                "status": {
+                    "status": "Failure",
+                    "message": "sandfence failed while judging the request; its log has the details",
+                    "reason": "InternalError",
+                    "code": 500
+                }
+            })
+        );
+    }
+
+    #[test]
+    fn a_namespace_is_not_in_itself() {
+        let snapshots = testing::snapshots();
+        let mut review = testing::review("open", json!({}));
+        let body = review.to_string();
+        let request = prepare(body.as_bytes(), &snapshots).expect("valid");
+        assert!(request.namespace_object.is_some());
+        review["request"]["resource"] =
+            json!({"group": "", "version": "v1", "resource": "namespaces"});
+        let body = review.to_string();
+        let request = prepare(body.as_bytes(), &snapshots).expect("valid");
+        assert_eq!(request.namespace_object, None);
+        review = testing::review("unknown", json!({}));
+        let body = review.to_string();
+        let request = prepare(body.as_bytes(), &snapshots).expect("valid");
+        assert_eq!(request.namespace_object, None);
     }
 }
