@@ -1,6 +1,5 @@
 //! One policy with one binding and one parameter object: conditions, validations, messages, audit annotations.
 
-
 use crate::cel::plan::{PER_CALL_LIMIT, RUNTIME_BUDGET};
 use crate::cel::value::Value;
 use crate::model::verdict::{Blame, Reason, Rule};
