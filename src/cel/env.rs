@@ -234,8 +234,8 @@ impl Env {
     /// The type that `name` names.
     pub(crate) fn named_type(&self, name: &str) -> Option<Type> {
         objects::named_type(name).or_else(|| {
-            let known =
-                self.is_object(name) || (self.0.admission && matches!(name, "duration" | "timestamp"));
+            let known = self.is_object(name)
+                || (self.0.admission && matches!(name, "duration" | "timestamp"));
             known.then(|| Type::Object(name.into()))
         })
     }

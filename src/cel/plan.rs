@@ -238,7 +238,10 @@ pub(crate) enum Key {
     /// A field of an object that the expression constructs.
     Constructed(Arc<str>),
     /// A field of `variables`.
-    Composed { index: Option<usize>, name: Arc<str> },
+    Composed {
+        index: Option<usize>,
+        name: Arc<str>,
+    },
     /// A constant key of another type.
     Const(u32),
     /// A key that an operation gives; attributes give it without the cost of an identifier.

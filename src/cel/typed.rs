@@ -21,13 +21,14 @@ impl Value<'_> {
             Self::Bytes(octets) => Json::from(STANDARD.encode(octets)),
             Self::List(list) => Json::Array(list.iter().map(|item| item.to_typed()).collect()),
             Self::Map(map) => pairs(map),
-            Self::Optional(inner) => inner
-                .as_ref()
-                .map_or(Json::Null, |inner| inner.to_typed()),
+            Self::Optional(inner) => inner.as_ref().map_or(Json::Null, |inner| inner.to_typed()),
             Self::Type(ty) => Json::from(ty.runtime_name().to_owned()),
             Self::Struct(object) => fields(object),
             Self::Opaque(value) => Json::from(value.text()),
-            Self::Int(_) | Self::Uint(_) | Self::String(_) | Self::Duration(_)
+            Self::Int(_)
+            | Self::Uint(_)
+            | Self::String(_)
+            | Self::Duration(_)
             | Self::Timestamp(_) => Json::from(
                 to_text(self).map_or_else(|error| error.to_string(), |text| text.to_string()),
             ),
@@ -44,8 +45,7 @@ impl Value<'_> {
             .str_at(&["type"])
             .ok_or_else(|| format!("expected {{\"type\": …, \"value\": …}}, found {json}"))?;
         let value = json.get("value").unwrap_or(&Json::Null);
-        read(ty, value)
-            .ok_or_else(|| format!("expected the value of a {ty}, found {value}"))?
+        read(ty, value).ok_or_else(|| format!("expected the value of a {ty}, found {value}"))?
     }
 }
 

@@ -1,7 +1,7 @@
 //! Values during evaluation: small, cheap to clone, borrowing from the judged objects and from the program.
 
-mod equality;
 mod convert;
+mod equality;
 mod kind;
 mod maps;
 pub(crate) mod order;

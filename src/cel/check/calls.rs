@@ -67,8 +67,7 @@ impl<'e> Checker<'e> {
                 }
                 continue;
             }
-            let (params, declared) =
-                Instance::default().signature(overload, &mut self.bindings);
+            let (params, declared) = Instance::default().signature(overload, &mut self.bindings);
             if !self.bindings.assignable_all(&types, &params) {
                 continue;
             }

@@ -25,7 +25,11 @@ const MUTATION_ONLY: &str = "jsonpatch.";
 
 /// The functions of an environment.
 pub(crate) fn registry(mutation: bool) -> &'static Registry {
-    if mutation { &WITH_MUTATION } else { &EVERYWHERE }
+    if mutation {
+        &WITH_MUTATION
+    } else {
+        &EVERYWHERE
+    }
 }
 
 fn merge(mutation: bool) -> Registry {

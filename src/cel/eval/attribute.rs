@@ -233,7 +233,10 @@ pub(crate) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>) -> Found<'a> {
         }
         _ => None,
     };
-    found.map_or_else(|| Found::Absent(EvalError::NoSuchKey(name.clone())), Found::At)
+    found.map_or_else(
+        || Found::Absent(EvalError::NoSuchKey(name.clone())),
+        Found::At,
+    )
 }
 
 fn field_or_key<'a>(cursor: &Cursor<'a>, name: &str, value: &Value<'a>) -> Found<'a> {

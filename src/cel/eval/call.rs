@@ -22,12 +22,7 @@ impl<'a> Machine<'_, 'a> {
         self.call_with(call, ops, &mut values[..ops.len()])
     }
 
-    fn call_with(
-        &mut self,
-        call: &'a Call,
-        ops: &[OpId],
-        values: &mut [Value<'a>],
-    ) -> Outcome<'a> {
+    fn call_with(&mut self, call: &'a Call, ops: &[OpId], values: &mut [Value<'a>]) -> Outcome<'a> {
         let mut failed = None;
         for (at, op) in ops.iter().enumerate() {
             match self.eval(*op) {
@@ -103,11 +98,9 @@ fn chosen(
         .iter()
         .find(|overload| takes(overload, values))
         .or_else(|| {
-            candidates
-                .iter()
-                .find(|overload| {
-                    binding::is_singleton(name) && overload.params.len() == values.len()
-                })
+            candidates.iter().find(|overload| {
+                binding::is_singleton(name) && overload.params.len() == values.len()
+            })
         })
         .copied()
 }

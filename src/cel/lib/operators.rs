@@ -179,7 +179,10 @@ pub const FUNCTIONS: &[Function] = &[
             }),
         ],
     ),
-    function(ops::LT, &relations!("less", |args| Relation::Less.call(args))),
+    function(
+        ops::LT,
+        &relations!("less", |args| Relation::Less.call(args)),
+    ),
     function(
         ops::LE,
         &relations!("less_equals", |args| Relation::LessEquals.call(args)),
@@ -254,7 +257,10 @@ pub const FUNCTIONS: &[Function] = &[
                 member: false,
                 params: &[A, LIST_A],
                 result: Ty::Bool,
-                cost: Cost::PerSize { arg: 1, factor: 1.0 },
+                cost: Cost::PerSize {
+                    arg: 1,
+                    factor: 1.0,
+                },
                 call: |args| contains(&args[0], &args[1]),
             },
             op("in_map", &[A, MAP_AB], Ty::Bool, 1, |args| {
@@ -272,7 +278,13 @@ pub const FUNCTIONS: &[Function] = &[
                 1,
                 insert_entry,
             ),
-            op("@mapInsert_map_map", &[MAP_KV, MAP_KV], MAP_KV, 1, insert_map),
+            op(
+                "@mapInsert_map_map",
+                &[MAP_KV, MAP_KV],
+                MAP_KV,
+                1,
+                insert_map,
+            ),
         ],
     ),
 ];
@@ -329,20 +341,92 @@ const fn joined(id: &'static str, ty: Ty) -> Overload {
 macro_rules! relations {
     ($name:literal, $call:expr) => {
         [
-            op(concat!($name, "_bool"), &[Ty::Bool, Ty::Bool], Ty::Bool, 1, $call),
-            op(concat!($name, "_int64"), &[Ty::Int, Ty::Int], Ty::Bool, 1, $call),
-            op(concat!($name, "_int64_double"), &[Ty::Int, Ty::Double], Ty::Bool, 1, $call),
-            op(concat!($name, "_int64_uint64"), &[Ty::Int, Ty::Uint], Ty::Bool, 1, $call),
-            op(concat!($name, "_uint64"), &[Ty::Uint, Ty::Uint], Ty::Bool, 1, $call),
-            op(concat!($name, "_uint64_double"), &[Ty::Uint, Ty::Double], Ty::Bool, 1, $call),
-            op(concat!($name, "_uint64_int64"), &[Ty::Uint, Ty::Int], Ty::Bool, 1, $call),
-            op(concat!($name, "_double"), &[Ty::Double, Ty::Double], Ty::Bool, 1, $call),
-            op(concat!($name, "_double_int64"), &[Ty::Double, Ty::Int], Ty::Bool, 1, $call),
-            op(concat!($name, "_double_uint64"), &[Ty::Double, Ty::Uint], Ty::Bool, 1, $call),
+            op(
+                concat!($name, "_bool"),
+                &[Ty::Bool, Ty::Bool],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_int64"),
+                &[Ty::Int, Ty::Int],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_int64_double"),
+                &[Ty::Int, Ty::Double],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_int64_uint64"),
+                &[Ty::Int, Ty::Uint],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_uint64"),
+                &[Ty::Uint, Ty::Uint],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_uint64_double"),
+                &[Ty::Uint, Ty::Double],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_uint64_int64"),
+                &[Ty::Uint, Ty::Int],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_double"),
+                &[Ty::Double, Ty::Double],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_double_int64"),
+                &[Ty::Double, Ty::Int],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_double_uint64"),
+                &[Ty::Double, Ty::Uint],
+                Ty::Bool,
+                1,
+                $call,
+            ),
             sized(concat!($name, "_string"), &[Ty::String, Ty::String], $call),
             sized(concat!($name, "_bytes"), &[Ty::Bytes, Ty::Bytes], $call),
-            op(concat!($name, "_timestamp"), &[Ty::Timestamp, Ty::Timestamp], Ty::Bool, 1, $call),
-            op(concat!($name, "_duration"), &[Ty::Duration, Ty::Duration], Ty::Bool, 1, $call),
+            op(
+                concat!($name, "_timestamp"),
+                &[Ty::Timestamp, Ty::Timestamp],
+                Ty::Bool,
+                1,
+                $call,
+            ),
+            op(
+                concat!($name, "_duration"),
+                &[Ty::Duration, Ty::Duration],
+                Ty::Bool,
+                1,
+                $call,
+            ),
         ]
     };
 }

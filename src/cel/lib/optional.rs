@@ -20,13 +20,18 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "optional.ofNonZeroValue",
-        overloads: &[global("optional_ofNonZeroValue", &[V], OPTIONAL_V, |args| {
-            Ok(if args[0].is_zero() {
-                Value::Optional(None)
-            } else {
-                Value::some(args[0].clone())
-            })
-        })],
+        overloads: &[global(
+            "optional_ofNonZeroValue",
+            &[V],
+            OPTIONAL_V,
+            |args| {
+                Ok(if args[0].is_zero() {
+                    Value::Optional(None)
+                } else {
+                    Value::some(args[0].clone())
+                })
+            },
+        )],
     },
     Function {
         name: "optional.none",
@@ -40,9 +45,12 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "hasValue",
-        overloads: &[member("optional_hasValue", &[OPTIONAL_V], Ty::Bool, |args| {
-            Ok(Value::Bool(matches!(args[0], Value::Optional(Some(_)))))
-        })],
+        overloads: &[member(
+            "optional_hasValue",
+            &[OPTIONAL_V],
+            Ty::Bool,
+            |args| Ok(Value::Bool(matches!(args[0], Value::Optional(Some(_))))),
+        )],
     },
     Function {
         name: "or",
@@ -87,7 +95,12 @@ pub const FUNCTIONS: &[Function] = &[
     },
     Function {
         name: "optional.unwrap",
-        overloads: &[global("optional_unwrap", &[LIST_OPTIONAL_V], LIST_V, unwrap)],
+        overloads: &[global(
+            "optional_unwrap",
+            &[LIST_OPTIONAL_V],
+            LIST_V,
+            unwrap,
+        )],
     },
     Function {
         name: "unwrapOpt",

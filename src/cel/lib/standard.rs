@@ -64,9 +64,7 @@ pub const FUNCTIONS: &[Function] = &[
         overloads: &[
             global("matches", TEXT_TEXT, Ty::Bool, matches),
             Overload {
-                cost: Cost::Custom(|args, _| {
-                    cost::regex(args[0].cost_size(), args[1].cost_size())
-                }),
+                cost: Cost::Custom(|args, _| cost::regex(args[0].cost_size(), args[1].cost_size())),
                 ..member("matches_string", TEXT_TEXT, Ty::Bool, matches)
             },
         ],
@@ -116,7 +114,12 @@ pub const FUNCTIONS: &[Function] = &[
     Function {
         name: "duration",
         overloads: &[
-            global("duration_to_duration", &[Ty::Duration], Ty::Duration, identity),
+            global(
+                "duration_to_duration",
+                &[Ty::Duration],
+                Ty::Duration,
+                identity,
+            ),
             global("int64_to_duration", &[Ty::Int], Ty::Duration, |_| {
                 Err(conversion("int", "google.protobuf.Duration"))
             }),
@@ -150,7 +153,12 @@ pub const FUNCTIONS: &[Function] = &[
             global("double_to_string", &[Ty::Double], Ty::String, to_string),
             global("duration_to_string", &[Ty::Duration], Ty::String, to_string),
             global("int64_to_string", &[Ty::Int], Ty::String, to_string),
-            global("timestamp_to_string", &[Ty::Timestamp], Ty::String, to_string),
+            global(
+                "timestamp_to_string",
+                &[Ty::Timestamp],
+                Ty::String,
+                to_string,
+            ),
             global("uint64_to_string", &[Ty::Uint], Ty::String, to_string),
         ],
     },
@@ -163,7 +171,12 @@ pub const FUNCTIONS: &[Function] = &[
                 Ty::Timestamp,
                 identity,
             ),
-            global("int64_to_timestamp", &[Ty::Int], Ty::Timestamp, to_timestamp),
+            global(
+                "int64_to_timestamp",
+                &[Ty::Int],
+                Ty::Timestamp,
+                to_timestamp,
+            ),
             global(
                 "string_to_timestamp",
                 &[Ty::String],
@@ -183,7 +196,10 @@ pub const FUNCTIONS: &[Function] = &[
     },
 ];
 
-const FIRST_TRAVERSAL: Cost = Cost::PerSize { arg: 0, factor: 0.1 };
+const FIRST_TRAVERSAL: Cost = Cost::PerSize {
+    arg: 0,
+    factor: 0.1,
+};
 
 const fn global(id: &'static str, params: &'static [Ty], result: Ty, call: Call) -> Overload {
     Overload {

@@ -13,7 +13,14 @@ pub(crate) enum Guard {
 }
 
 /// Functions that have one implementation for all signatures.
-const SINGLETONS: &[&str] = &["size", "matches", "type", "dyn", "sort", "@sortByAssociatedKeys"];
+const SINGLETONS: &[&str] = &[
+    "size",
+    "matches",
+    "type",
+    "dyn",
+    "sort",
+    "@sortByAssociatedKeys",
+];
 
 /// Functions whose signatures are not checked again at run time.
 const UNGUARDED: &[&str] = &["contains", "startsWith", "endsWith", "flatten"];
@@ -130,6 +137,8 @@ pub(crate) fn dispatch_cost(
     // Signatures that parse a text cost more, and are charged for it only when known before.
     candidates
         .iter()
-        .find(|overload| !overload.id.ends_with("_string") || name != "containsIP" && name != "containsCIDR")
+        .find(|overload| {
+            !overload.id.ends_with("_string") || name != "containsIP" && name != "containsCIDR"
+        })
         .copied()
 }

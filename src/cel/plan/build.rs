@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::constants;
-use super::{Attribute, Fold, Key, Op, OpId, Plan, Program, Qualifier, Root, Shape, Span, StructPlan};
-use crate::cel::ast::{
-    ACCUMULATOR, Ast, Comprehension, ExprId, ExprKind, FieldEntry, MapEntry,
+use super::{
+    Attribute, Fold, Key, Op, OpId, Plan, Program, Qualifier, Root, Shape, Span, StructPlan,
 };
+use crate::cel::ast::{ACCUMULATOR, Ast, Comprehension, ExprId, ExprKind, FieldEntry, MapEntry};
 use crate::cel::check::{Checked, RED_ZONE, Reference, SEGMENT};
 use crate::cel::env::{Env, objects};
 use crate::cel::source::{CompileError, Issue};
@@ -356,9 +356,9 @@ impl Builder<'_> {
         };
         let init = self.constant_of(fold.init).and_then(Value::as_bool);
         match (init, self.plan.ops[fold.step as usize]) {
-            (Some(true), Op::And(terms)) if is_accumulator(condition) => {
-                self.rest(terms, fold.base).map_or(Shape::General, Shape::All)
-            }
+            (Some(true), Op::And(terms)) if is_accumulator(condition) => self
+                .rest(terms, fold.base)
+                .map_or(Shape::General, Shape::All),
             (Some(false), Op::Or(terms)) => match self.plan.ops[condition as usize] {
                 Op::Not(negated) if is_accumulator(negated) => self
                     .rest(terms, fold.base)

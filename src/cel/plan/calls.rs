@@ -218,9 +218,7 @@ impl Builder<'_> {
             .and_then(|arg| self.constant_of(*arg))
             .and_then(text);
         let regex = match pattern {
-            Some(pattern) => {
-                Some(regex::compile(&pattern).map_err(|error| Self::failure(&error))?)
-            }
+            Some(pattern) => Some(regex::compile(&pattern).map_err(|error| Self::failure(&error))?),
             None => None,
         };
         let args_span = self.span(args);

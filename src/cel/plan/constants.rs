@@ -73,9 +73,10 @@ impl ValueSet {
     pub(crate) fn contains(&self, value: &Value<'_>) -> bool {
         match value {
             Value::Bool(value) => self.bools[usize::from(*value)],
-            Value::String(text) if self.hashed.is_empty() => {
-                self.texts.iter().any(|known| known.as_ref() == text.as_str())
-            }
+            Value::String(text) if self.hashed.is_empty() => self
+                .texts
+                .iter()
+                .any(|known| known.as_ref() == text.as_str()),
             Value::String(text) => self.hashed.contains(text.as_str()),
             Value::Int(int) => self.ints.binary_search(int).is_ok(),
             Value::Uint(uint) => self.uints.binary_search(uint).is_ok(),

@@ -114,8 +114,9 @@ fn fields(object: &Struct<'_>) -> Result<json::Map<'static>, EvalError> {
         .fields
         .iter()
         .map(|(name, value)| {
-            let value = convert(value, Rules::Unstructured)
-                .map_err(|cause| EvalError::text(format!("fail to convert field {name:?}: {cause}")))?;
+            let value = convert(value, Rules::Unstructured).map_err(|cause| {
+                EvalError::text(format!("fail to convert field {name:?}: {cause}"))
+            })?;
             Ok((name.to_string(), value))
         })
         .collect()
