@@ -13,7 +13,7 @@ use super::lib::operators::{self, Arithmetic, Relation};
 use super::plan::{Activation, Evaluation, Op, OpId, Plan};
 use super::value::{EvalError, Value};
 
-pub(crate) use attribute::{index, invalid_key};
+pub(crate) use attribute::{Cursor, Found, index, invalid_key};
 pub(crate) use call::{apply, fits};
 
 /// A value or an error that may be absorbed.
@@ -39,8 +39,8 @@ pub(crate) fn run<'a>(
 
 /// One evaluation under way.
 pub(crate) struct Machine<'m, 'a> {
-    plan: &'a Plan,
-    activation: &'m dyn Activation<'a>,
+    pub(crate) plan: &'a Plan,
+    pub(crate) activation: &'m dyn Activation<'a>,
     locals: Vec<Local<'a>>,
     cost: u64,
     limit: u64,
@@ -69,14 +69,19 @@ impl<'a> From<Outcome<'a>> for Local<'a> {
     }
 }
 
-/// Bytes cannot be looked up in a set of constants: the API server gives up the whole evaluation.
-const UNHASHABLE: &str = "internal error: runtime error: hash of unhashable type types.Bytes";
+/// Start of the errors with which the API server's evaluator gives up, where other errors may be absorbed.
+const INTERNAL: &str = "internal error: ";
+
+/// An error that ends the evaluation, where the API server's evaluator fails itself.
+fn aborted(cause: &str) -> EvalError {
+    EvalError::text(format!("{INTERNAL}{cause}"))
+}
 
 /// Whether evaluation must end at once.
 fn is_fatal(error: &EvalError) -> bool {
     match error {
         EvalError::CostExceeded => true,
-        EvalError::Text(text) => *text == UNHASHABLE,
+        EvalError::Text(text) => text.starts_with(INTERNAL),
         _ => false,
     }
 }
@@ -91,6 +96,11 @@ impl<'m, 'a> Machine<'m, 'a> {
             cost: 0,
             limit,
         }
+    }
+
+    /// Binds a comprehension variable.
+    pub(crate) fn set_local(&mut self, place: u16, value: Value<'a>) {
+        self.locals[usize::from(place)] = Local::Value(value);
     }
 
     /// Charges `units`.
@@ -156,7 +166,10 @@ impl<'m, 'a> Machine<'m, 'a> {
             Op::InSet { left, set } => {
                 let value = self.eval(left)?;
                 if matches!(value, Value::Bytes(_)) {
-                    return Err(EvalError::Text(UNHASHABLE.into()));
+                    // Bytes cannot be looked up in a set of constants.
+                    return Err(aborted(
+                        "runtime error: hash of unhashable type types.Bytes",
+                    ));
                 }
                 Ok(Value::Bool(plan.sets[set as usize].contains(&value)))
             }
@@ -168,7 +181,7 @@ impl<'m, 'a> Machine<'m, 'a> {
             Op::Alternative { left, right, value } => self.alternative(left, right, value),
             Op::Call(at) => self.call(&plan.calls[at as usize]),
             Op::List { elements, optional } => self.list(plan.span(elements), optional),
-            Op::Map { entries, .. } => self.map(plan.span(entries)),
+            Op::Map(entries) => self.map(plan.span(entries)),
             Op::Struct(at) => self.construct(&plan.structs[at as usize]),
             Op::Fold(at) => self.fold(&plan.folds[at as usize]),
         }

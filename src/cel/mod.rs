@@ -5,6 +5,7 @@
 //! Pure; depends on `model` only.
 
 pub mod ast;
+pub mod blame;
 mod check;
 pub mod cost;
 mod debug;

@@ -98,6 +98,8 @@ pub(crate) struct Plan {
     pub(crate) sets: Vec<constants::ValueSet>,
     /// Names of the variables that the plan uses, for the error about an unbound one.
     slot_names: Vec<(Slot, Arc<str>)>,
+    /// The variables that hold judged objects.
+    pub(crate) judged: Vec<Slot>,
     /// Places of comprehension variables.
     pub(crate) locals: usize,
     /// The operations nest so deep that evaluation must watch the stack.
@@ -118,14 +120,17 @@ impl Plan {
         }
     }
 
-    /// The error about a variable without value.
-    pub(crate) fn unbound(&self, slot: Slot) -> EvalError {
-        let name = self
-            .slot_names
+    /// The name of a variable that the plan uses.
+    pub(crate) fn slot_name(&self, slot: Slot) -> Option<&str> {
+        self.slot_names
             .iter()
             .find(|(known, _)| *known == slot)
-            .map_or_else(|| Arc::from(""), |(_, name)| name.clone());
-        EvalError::Unbound(name)
+            .map(|(_, name)| name.as_ref())
+    }
+
+    /// The error about a variable without value.
+    pub(crate) fn unbound(&self, slot: Slot) -> EvalError {
+        EvalError::Unbound(self.slot_name(slot).unwrap_or_default().into())
     }
 }
 
@@ -187,7 +192,7 @@ pub(crate) enum Op {
     /// A list literal; the flags of optional elements follow the elements in the span.
     List { elements: Span, optional: bool },
     /// A map literal: key, value, flag of optional entries.
-    Map { entries: Span, optional: bool },
+    Map(Span),
     /// A constructed object.
     Struct(u32),
     /// A comprehension.

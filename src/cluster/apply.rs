@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn order_and_foreign_entries_are_no_difference() {
-        let wanted = json!({"webhooks": [{"name": "a.sandfence.dev"}, {"name": "b.sandfence.dev"}]});
+        let wanted =
+            json!({"webhooks": [{"name": "a.sandfence.dev"}, {"name": "b.sandfence.dev"}]});
         let present = owned_json!({"webhooks": [
             {"name": "b.sandfence.dev"}, {"name": "x.example.com"}, {"name": "a.sandfence.dev"}
         ]});
@@ -288,8 +289,11 @@ mod tests {
             "webhooks": [{"name": "a.sandfence.dev"}, {"name": "b.sandfence.dev"}, {"name": "x.example.com"}],
         }))
         .expect("object");
-        let swept_to = swept(&applied, &json!({"webhooks": [{"name": "a.sandfence.dev"}]}))
-            .expect("one is stale");
+        let swept_to = swept(
+            &applied,
+            &json!({"webhooks": [{"name": "a.sandfence.dev"}]}),
+        )
+        .expect("one is stale");
         assert_eq!(
             swept_to.data,
             json!({"webhooks": [{"name": "a.sandfence.dev"}, {"name": "x.example.com"}]})

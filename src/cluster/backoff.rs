@@ -16,7 +16,9 @@ pub struct Backoff {
 impl Backoff {
     /// The pause after one more failure.
     pub fn next_pause(&mut self) -> Duration {
-        let pause = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
+        let pause = FIRST
+            .saturating_mul(1 << self.failures.min(16))
+            .min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         pause
     }

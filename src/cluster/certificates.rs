@@ -157,11 +157,7 @@ impl Keeper {
         )?)
     }
 
-    async fn in_secret(
-        &self,
-        api: &Api<Secret>,
-        name: &str,
-    ) -> Result<Bundle, CertificateError> {
+    async fn in_secret(&self, api: &Api<Secret>, name: &str) -> Result<Bundle, CertificateError> {
         for _race in 0..RACES {
             let now = (self.clock)();
             let found = client::call(format!("get secret {name}"), api.get_opt(name)).await?;
@@ -257,7 +253,11 @@ async fn write(
         )
         .await?;
     } else {
-        client::call(format!("create secret {name}"), api.create(&params, &secret)).await?;
+        client::call(
+            format!("create secret {name}"),
+            api.create(&params, &secret),
+        )
+        .await?;
     }
     Ok(())
 }
@@ -341,7 +341,12 @@ mod tests {
         let written = secret_of(SECRET, Some(found), &bundle);
         assert_eq!(written.metadata.resource_version.as_deref(), Some("7"));
         assert_eq!(
-            written.data.as_ref().expect("data").keys().collect::<Vec<_>>(),
+            written
+                .data
+                .as_ref()
+                .expect("data")
+                .keys()
+                .collect::<Vec<_>>(),
             ["ca.crt", "ca.key", "other", "tls.crt", "tls.key"]
         );
         assert_eq!(bundle_of(&written), Some(bundle));

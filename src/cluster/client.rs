@@ -135,12 +135,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_never_answers_ends_with_what_it_was() {
-        let error = call("list namespaces", std::future::pending::<kube::Result<()>>())
-            .await
-            .expect_err("deadline");
-        assert_eq!(
-            error.to_string(),
-            "list namespaces: no answer within 10 s"
-        );
+        let error = call(
+            "list namespaces",
+            std::future::pending::<kube::Result<()>>(),
+        )
+        .await
+        .expect_err("deadline");
+        assert_eq!(error.to_string(), "list namespaces: no answer within 10 s");
     }
 }

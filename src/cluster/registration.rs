@@ -406,7 +406,10 @@ fn namespace_selector(key: &Key, options: &Options) -> Value {
         "operator": "NotIn",
         "values": exempt,
     });
-    match selector.get_mut("matchExpressions").and_then(Value::as_array_mut) {
+    match selector
+        .get_mut("matchExpressions")
+        .and_then(Value::as_array_mut)
+    {
         Some(expressions) => expressions.push(never),
         None => selector["matchExpressions"] = json!([never]),
     }

@@ -173,8 +173,7 @@ impl Follower {
 
     /// Watches until the kind is gone.
     async fn follow(&mut self, resource: &ApiResource) {
-        let api: Api<DynamicObject> =
-            Api::all_with(self.client.clone(), resource);
+        let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
         let config = watcher::Config::default().page_size(PAGE);
         let stream = watcher(api, config).default_backoff();
         let mut bursts = stream.boxed().ready_chunks(BURST);
@@ -298,7 +297,11 @@ mod tests {
     }
 
     fn names<'a>(index: &'a Index<'_>) -> Vec<&'a str> {
-        index.objects.keys().map(|(_, name)| name.as_str()).collect()
+        index
+            .objects
+            .keys()
+            .map(|(_, name)| name.as_str())
+            .collect()
     }
 
     #[test]

@@ -163,7 +163,12 @@ mod tests {
             .expect("readable")
             .into_iter()
             .map(|source| {
-                let path = source.path.strip_prefix(root).expect("below").display().to_string();
+                let path = source
+                    .path
+                    .strip_prefix(root)
+                    .expect("below")
+                    .display()
+                    .to_string();
                 (path, source.text)
             })
             .collect();
@@ -183,7 +188,9 @@ mod tests {
     fn what_is_missing_is_named_and_a_circle_ends() {
         let error = read(&[PathBuf::from("/nonexistent/policies")]).expect_err("missing");
         assert!(
-            error.to_string().starts_with("cannot read /nonexistent/policies: "),
+            error
+                .to_string()
+                .starts_with("cannot read /nonexistent/policies: "),
             "{error}"
         );
         let dir = tempfile::tempdir().expect("directory");

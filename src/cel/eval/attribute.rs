@@ -47,6 +47,16 @@ pub(crate) struct Reached<'a> {
     pub(crate) optional: bool,
 }
 
+impl Reached<'_> {
+    /// Nothing: an optional without value.
+    const fn none() -> Self {
+        Self {
+            cursor: Cursor::Value(Value::Optional(None)),
+            optional: false,
+        }
+    }
+}
+
 impl<'a> From<Reached<'a>> for Value<'a> {
     fn from(reached: Reached<'a>) -> Self {
         if reached.optional {
@@ -82,6 +92,11 @@ impl<'a> Machine<'_, 'a> {
 
     /// Evaluates an attribute at the cost of its selections only.
     pub(crate) fn resolve(&mut self, attribute: &'a Attribute) -> Outcome<'a> {
+        self.reach(attribute).map(Value::from)
+    }
+
+    /// As [`Machine::resolve`], before the result is made a value.
+    fn reach(&mut self, attribute: &'a Attribute) -> Result<Reached<'a>, EvalError> {
         let root = self.root(attribute)?;
         self.qualified(root, attribute)
     }
@@ -137,10 +152,14 @@ impl<'a> Machine<'_, 'a> {
         }
     }
 
-    fn qualified(&mut self, root: Value<'a>, attribute: &'a Attribute) -> Outcome<'a> {
+    fn qualified(
+        &mut self,
+        root: Value<'a>,
+        attribute: &'a Attribute,
+    ) -> Result<Reached<'a>, EvalError> {
         let mut optional = false;
         let mut cursor = match root {
-            Value::Optional(None) => return Ok(Value::Optional(None)),
+            Value::Optional(None) => return Ok(Reached::none()),
             Value::Optional(Some(inner)) => {
                 optional = true;
                 Cursor::Value(unwrapped(&inner))
@@ -171,12 +190,12 @@ impl<'a> Machine<'_, 'a> {
                         next
                     };
                 }
-                Found::Absent(_) if optional => return Ok(Value::Optional(None)),
+                Found::Absent(_) if optional => return Ok(Reached::none()),
                 Found::Absent(_) if testing => cursor = Cursor::Value(Value::Bool(false)),
                 Found::Absent(error) | Found::Failed(error) => return Err(error),
             }
         }
-        Ok(Reached { cursor, optional }.into())
+        Ok(Reached { cursor, optional })
     }
 
     /// Applies one selection.
@@ -192,16 +211,12 @@ impl<'a> Machine<'_, 'a> {
                 },
             },
             Key::Const(at) => key(cursor, &self.plan.constant(*at)),
-            Key::Op(op) => match self.resolve_op(*op) {
+            Key::Op(op) => match self.key_of(*op) {
                 Err(error) => Found::Failed(error),
                 Ok(value) => match &value {
                     Value::String(name) => field_or_key(cursor, name, &value),
                     Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_) => {
                         key(cursor, &value)
-                    }
-                    // A null that comes out of a document is not yet a value of the language there.
-                    Value::Null if matches!(self.plan.ops[*op as usize], Op::Attribute(_)) => {
-                        Found::Failed(EvalError::text("invalid qualifier type: <nil>"))
                     }
                     other => Found::Failed(EvalError::text(invalid_key(other))),
                 },
@@ -210,11 +225,45 @@ impl<'a> Machine<'_, 'a> {
     }
 }
 
-/// The native value inside an optional: optionals inside optionals fall together, as in cel-go.
+impl<'a> Machine<'_, 'a> {
+    /// The value of a key.
+    fn key_of(&mut self, op: OpId) -> Outcome<'a> {
+        let plan = self.plan;
+        let Op::Attribute(at) = plan.ops[op as usize] else {
+            return self.eval(op);
+        };
+        let attribute = &plan.attributes[at as usize];
+        let reached = self.reach(attribute)?;
+        // What comes straight out of a variable is not yet a value of the language, which shows in the error.
+        if matches!(attribute.root, Root::Slot(_)) && !reached.optional {
+            let native = match &reached.cursor {
+                Cursor::Json(Json::Null) => Some("<nil>"),
+                Cursor::Json(Json::Array(_)) => Some("[]interface {}"),
+                Cursor::Json(Json::Object(_)) => Some("map[string]interface {}"),
+                Cursor::Value(value) if attribute.qualifiers.is_empty() => match value {
+                    Value::Null => Some("<nil>"),
+                    Value::List(List::Json(_)) => Some("[]interface {}"),
+                    Value::Map(Map::Json(_)) => Some("map[string]interface {}"),
+                    _ => None,
+                },
+                _ => None,
+            };
+            if let Some(ty) = native {
+                return Err(EvalError::text(format!("invalid qualifier type: {ty}")));
+            }
+        }
+        Ok(reached.into())
+    }
+}
+
+/// The native value inside an optional: optionals inside optionals fall together, types become their names, as in
+/// cel-go.
 fn unwrapped<'a>(value: &Value<'a>) -> Value<'a> {
     match value {
         Value::Optional(Some(inner)) => unwrapped(inner),
         Value::Optional(None) => Value::Null,
+        Value::Type(ty) => Value::from(ty.runtime_name().to_owned()),
+        Value::Struct(_) => plain(value),
         other => other.clone(),
     }
 }
@@ -359,10 +408,8 @@ pub(crate) fn invalid_key(value: &Value<'_>) -> String {
     let ty = match value {
         Value::Null => "types.Null",
         Value::Bytes(_) => "types.Bytes",
-        Value::List(List::Json(_)) => "[]interface {}",
-        Value::Map(Map::Json(_)) => "map[string]interface {}",
-        Value::List(List::Made(_)) => "*types.baseList",
-        Value::Map(Map::Made(_)) => "*types.baseMap",
+        Value::List(_) => "*types.baseList",
+        Value::Map(_) => "*types.baseMap",
         Value::Duration(_) => "types.Duration",
         Value::Timestamp(_) => "types.Timestamp",
         Value::Type(_) => "*types.Type",

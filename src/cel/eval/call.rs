@@ -2,6 +2,7 @@
 
 use super::{Machine, Outcome, counted, is_fatal};
 use crate::cel::cost;
+use crate::cel::lib::operators::refused;
 use crate::cel::lib::{Cost, Overload, regex};
 use crate::cel::plan::binding::{self, Guard};
 use crate::cel::plan::{Call, DispatchCost, OpId, Target};
@@ -40,6 +41,9 @@ impl<'a> Machine<'_, 'a> {
             Some(error) => Err(error),
             None => self.run_call(call, values),
         };
+        if let Some(error) = uncountable(call, values, &outcome) {
+            return Err(error);
+        }
         let units = units(call, values, counted(&outcome));
         self.charge(units)?;
         outcome
@@ -64,13 +68,26 @@ pub(crate) fn apply<'a>(
     values: &[Value<'a>],
 ) -> Outcome<'a> {
     let chosen = match target {
-        Target::Resolved(overload) if guard == Guard::Function => Some(overload),
-        Target::Resolved(overload) => takes(overload, values).then_some(overload),
-        Target::Dispatched { candidates, .. } => chosen(name, candidates, values),
+        Target::Resolved(overload) if guard == Guard::Signature => {
+            takes(overload, values).then_some(overload)
+        }
+        Target::Resolved(overload) => Some(overload).filter(|_| receives(overload, values)),
+        Target::Dispatched { candidates, .. } => candidates
+            .iter()
+            .find(|overload| takes(overload, values))
+            .or_else(|| {
+                // A function with one implementation runs it whatever the elements of its arguments are.
+                candidates.iter().find(|overload| {
+                    binding::is_singleton(name)
+                        && overload.params.len() == values.len()
+                        && receives(overload, values)
+                })
+            })
+            .copied(),
     };
     match chosen {
         Some(overload) => (overload.call)(values),
-        None => Err(refusal(name, values)),
+        None => Err(refusal(name, guard, values)),
     }
 }
 
@@ -88,26 +105,34 @@ fn search<'a>(name: &str, pattern: &::regex::Regex, values: &[Value<'a>]) -> Out
     }
 }
 
-/// The first signature that takes the values; functions with one implementation take them by any.
-fn chosen(
-    name: &str,
-    candidates: &[&'static Overload],
-    values: &[Value<'_>],
-) -> Option<&'static Overload> {
-    candidates
-        .iter()
-        .find(|overload| takes(overload, values))
-        .or_else(|| {
-            candidates.iter().find(|overload| {
-                binding::is_singleton(name) && overload.params.len() == values.len()
-            })
-        })
-        .copied()
+/// Whether the first argument is of the right kind, whatever it contains.
+fn receives(overload: &Overload, values: &[Value<'_>]) -> bool {
+    match (overload.params.first(), values.first()) {
+        (Some(Ty::List(_)), Some(value)) => matches!(value, Value::List(_)),
+        (Some(Ty::Map(..)), Some(value)) => matches!(value, Value::Map(_)),
+        (Some(ty), Some(value)) => fits(ty, value),
+        _ => true,
+    }
 }
 
-fn refusal(name: &str, values: &[Value<'_>]) -> EvalError {
-    let types: Vec<&str> = values.iter().map(Value::type_name).collect();
-    EvalError::text(format!("no such overload: {name}({})", types.join(", ")))
+/// The error about arguments that no signature takes.
+fn refusal(name: &str, guard: Guard, values: &[Value<'_>]) -> EvalError {
+    match values {
+        [first] if name == "flatten" => {
+            EvalError::text(format!("no such overload: {}.flatten()", first.type_of()))
+        }
+        [first, depth] if name == "flatten" => EvalError::text(format!(
+            "no such overload: {}.flatten({})",
+            first.type_of(),
+            depth.type_of()
+        )),
+        [first, ..] if binding::is_singleton(name) => refused(name, first),
+        _ if guard == Guard::Function => EvalError::NoSuchOverload,
+        _ => {
+            let types: Vec<&str> = values.iter().map(Value::type_name).collect();
+            EvalError::text(format!("no such overload: {name}({})", types.join(", ")))
+        }
+    }
 }
 
 fn takes(overload: &Overload, values: &[Value<'_>]) -> bool {
@@ -145,6 +170,46 @@ pub(crate) fn fits(ty: &Ty, value: &Value<'_>) -> bool {
         }
         _ => false,
     }
+}
+
+/// The cost of these functions is computed from a list; of anything else the API server cannot compute it, and gives up
+/// the whole evaluation.
+fn uncountable(call: &Call, values: &[Value<'_>], outcome: &Outcome<'_>) -> Option<EvalError> {
+    let Target::Resolved(overload) = call.target else {
+        return None;
+    };
+    if let ("flatten", Some(depth)) = (call.name, values.get(1)) {
+        return (outcome.is_err() && !matches!(depth, Value::Int(_)))
+            .then(|| super::aborted("interface conversion: ref.Val is *types.Err, not types.Int"));
+    }
+    let at = match call.name {
+        "distinct" | "sort" => 0,
+        "@sortByAssociatedKeys" => 1,
+        _ => return None,
+    };
+    debug_assert!(at < overload.params.len());
+    let value = values.get(at)?;
+    let (ty, missing) = match value {
+        // A failed argument left its place empty.
+        Value::Null if outcome.is_err() => ("*types.Err", "Add"),
+        Value::List(_) => return None,
+        Value::Null => ("types.Null", "Add"),
+        Value::Bool(_) => ("types.Bool", "Add"),
+        Value::Int(_) => ("types.Int", "Contains"),
+        Value::Uint(_) => ("types.Uint", "Contains"),
+        Value::Double(_) => ("types.Double", "Contains"),
+        Value::String(_) => ("types.String", "Contains"),
+        Value::Bytes(_) => ("types.Bytes", "Contains"),
+        Value::Duration(_) => ("types.Duration", "Contains"),
+        Value::Timestamp(_) => ("types.Timestamp", "Contains"),
+        Value::Map(_) => ("*types.baseMap", "Add"),
+        Value::Type(_) => ("*types.Type", "Add"),
+        Value::Optional(_) => ("*types.Optional", "Add"),
+        Value::Struct(_) | Value::Opaque(_) => return None,
+    };
+    Some(super::aborted(&format!(
+        "interface conversion: {ty} is not traits.Lister: missing method {missing}"
+    )))
 }
 
 /// What the call costs.

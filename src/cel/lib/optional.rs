@@ -1,4 +1,4 @@
-//! Optional values: `optional.of`, `hasValue`, `orValue` and the list functions that came with them.
+//! Optional values: `optional.of`, `hasValue`, `orValue`. (The list functions that came with them are in `lists`.)
 
 use super::{Cost, Function, Overload};
 use crate::cel::types::Ty;
@@ -6,8 +6,6 @@ use crate::cel::value::{EvalError, Value};
 
 const V: Ty = Ty::Param("V");
 const OPTIONAL_V: Ty = Ty::Optional(&V);
-const LIST_V: Ty = Ty::List(&V);
-const LIST_OPTIONAL_V: Ty = Ty::List(&OPTIONAL_V);
 
 /// Functions on optional values; `or` and `orValue` are run by the evaluator, which needs the right side only
 /// sometimes.
@@ -81,36 +79,6 @@ pub const FUNCTIONS: &[Function] = &[
             },
         )],
     },
-    Function {
-        name: "last",
-        overloads: &[member("list_last", &[LIST_V], OPTIONAL_V, |args| {
-            element(&args[0], |len| len.checked_sub(1))
-        })],
-    },
-    Function {
-        name: "first",
-        overloads: &[member("list_first", &[LIST_V], OPTIONAL_V, |args| {
-            element(&args[0], |_| Some(0))
-        })],
-    },
-    Function {
-        name: "optional.unwrap",
-        overloads: &[global(
-            "optional_unwrap",
-            &[LIST_OPTIONAL_V],
-            LIST_V,
-            unwrap,
-        )],
-    },
-    Function {
-        name: "unwrapOpt",
-        overloads: &[member(
-            "optional_unwrapOpt",
-            &[LIST_OPTIONAL_V],
-            LIST_V,
-            unwrap,
-        )],
-    },
 ];
 
 const fn global(
@@ -151,36 +119,4 @@ fn value<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
         Value::Optional(None) => Err(EvalError::text("optional.none() dereference")),
         _ => Err(EvalError::NoSuchOverload),
     }
-}
-
-fn element<'a>(
-    list: &Value<'a>,
-    pick: impl Fn(usize) -> Option<usize>,
-) -> Result<Value<'a>, EvalError> {
-    match list {
-        Value::List(list) => Ok(pick(list.len())
-            .and_then(|at| list.get(at))
-            .map_or(Value::Optional(None), Value::some)),
-        _ => Err(EvalError::NoSuchOverload),
-    }
-}
-
-fn unwrap<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
-    let Value::List(list) = &args[0] else {
-        return Err(EvalError::NoSuchOverload);
-    };
-    let mut values = Vec::with_capacity(list.len());
-    for item in list.iter() {
-        match item {
-            Value::Optional(Some(value)) => values.push(value.as_ref().clone()),
-            Value::Optional(None) => {}
-            other => {
-                return Err(EvalError::text(format!(
-                    "value {} is not optional",
-                    super::standard::key_text(&other)
-                )));
-            }
-        }
-    }
-    Ok(Value::list(values))
 }

@@ -429,7 +429,7 @@ pub fn key_text(value: &Value<'_>) -> String {
             let items: Vec<String> = octets.iter().map(u8::to_string).collect();
             format!("[{}]", items.join(" "))
         }
-        Value::Null => "NULL_VALUE".to_owned(),
+        Value::Null => "0".to_owned(),
         other => to_text(other).map_or_else(|error| error.to_string(), |text| text.to_string()),
     }
 }

@@ -13,6 +13,9 @@ use crate::cel::source::{CompileError, Issue};
 use crate::cel::types::Type;
 use crate::cel::value::{Map, Str, Value};
 
+/// Variables that hold judged objects.
+const JUDGED: [&str; 2] = ["object", "oldObject"];
+
 /// Operations nested deeper than this are evaluated with an eye on the stack.
 const DEEP: u32 = 100;
 
@@ -36,6 +39,7 @@ pub(crate) fn build(env: &Env, ast: &Ast, checked: &Checked) -> Result<Program, 
             structs: Vec::new(),
             sets: Vec::new(),
             slot_names: Vec::new(),
+            judged: JUDGED.iter().filter_map(|name| env.slot(name)).collect(),
             locals: usize::from(checked.locals),
             deep: false,
         },
@@ -107,6 +111,21 @@ impl Builder<'_> {
             ExprKind::Ident(_) | ExprKind::Select { .. }
         ) {
             return Ok(None);
+        }
+        // What is known to be a type must name one, even when it is a variable.
+        if let (Reference::Slot(_) | Reference::Local(_), Type::Type(_), ExprKind::Ident(name)) = (
+            self.checked.reference(id),
+            self.checked.type_of(id),
+            &ast.node(id).kind,
+        ) {
+            let name = name.strip_prefix('.').unwrap_or(name);
+            return match objects::named_type(name) {
+                Some(ty) => Ok(Some(self.constant(Value::Type(ty)))),
+                None => {
+                    let message = format!("reference to undefined type: {name}");
+                    Err(Self::failure(&message))
+                }
+            };
         }
         let root = match self.checked.reference(id) {
             Reference::Slot(slot) => {
@@ -264,7 +283,7 @@ impl Builder<'_> {
             return Ok(self.constant(Value::Map(Map::from_entries(values))));
         }
         let entries = self.span(&ops);
-        Ok(self.push(Op::Map { entries, optional }))
+        Ok(self.push(Op::Map(entries)))
     }
 
     fn construct(&mut self, name: &str, fields: &[FieldEntry]) -> Built {

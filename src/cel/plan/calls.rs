@@ -206,7 +206,7 @@ impl Builder<'_> {
             && let &[arg] = args
             && let Some(value) = self.constant_of(arg)
         {
-            let folded = crate::cel::eval::apply(name, target, guard, &[value.clone()]);
+            let folded = crate::cel::eval::apply(name, target, guard, std::slice::from_ref(value));
             return match folded {
                 Ok(value) => Ok(self.constant(value)),
                 Err(error) => Err(Self::failure(&error.to_string())),

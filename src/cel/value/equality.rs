@@ -24,7 +24,7 @@ impl Value<'_> {
 }
 
 fn equal(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Result<bool, EvalError> {
-    if depth > 0 && depth % STACK_CHECK == 0 {
+    if depth > 0 && depth.is_multiple_of(STACK_CHECK) {
         return stacker::maybe_grow(RED_ZONE, SEGMENT, || equal_kinds(a, b, depth));
     }
     equal_kinds(a, b, depth)

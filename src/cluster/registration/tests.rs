@@ -48,7 +48,11 @@ fn the_whole_documents_for_a_guardrail_pack() {
     let agents = "agents.x-k8s.io";
     let mut pods = interest(
         Phase::Validate,
-        vec![rule_of("", &["pods", "pods/ephemeralcontainers"], &["CREATE", "UPDATE"])],
+        vec![rule_of(
+            "",
+            &["pods", "pods/ephemeralcontainers"],
+            &["CREATE", "UPDATE"],
+        )],
     );
     pods.match_conditions = vec![(
         "of-a-sandbox".to_owned(),
@@ -57,7 +61,10 @@ fn the_whole_documents_for_a_guardrail_pack() {
     let interests = [
         interest(Phase::Mutate, vec![rule_of(agents, &["sandboxes"], &["*"])]),
         pods,
-        interest(Phase::Validate, vec![rule_of(agents, &["sandboxes"], &["UPDATE", "CREATE"])]),
+        interest(
+            Phase::Validate,
+            vec![rule_of(agents, &["sandboxes"], &["UPDATE", "CREATE"])],
+        ),
         interest(
             Phase::Validate,
             vec![rule_of(agents, &["sandboxes/scale"], &["CREATE", "UPDATE"])],
@@ -165,7 +172,10 @@ fn the_whole_documents_for_a_guardrail_pack() {
 fn the_order_of_interests_does_not_matter() {
     let mut interests = vec![
         interest(Phase::Validate, vec![rule_of("", &["pods"], &["CREATE"])]),
-        interest(Phase::Validate, vec![rule_of("apps", &["deployments"], &["CREATE"])]),
+        interest(
+            Phase::Validate,
+            vec![rule_of("apps", &["deployments"], &["CREATE"])],
+        ),
         interest(Phase::Validate, vec![rule_of("", &["pods"], &["UPDATE"])]),
     ];
     let one = webhooks_for(&interests, &by_service());
@@ -185,7 +195,11 @@ fn sandbox_kinds_fail_closed_and_the_rest_as_the_policy_says() {
     let mut lenient = interest(
         Phase::Validate,
         vec![
-            rule_of("extensions.agents.x-k8s.io", &["sandboxclaims"], &["CREATE"]),
+            rule_of(
+                "extensions.agents.x-k8s.io",
+                &["sandboxclaims"],
+                &["CREATE"],
+            ),
             rule_of("", &["pods"], &["CREATE"]),
         ],
     );
@@ -274,11 +288,17 @@ fn a_url_is_registered_with_the_path_behind_it() {
         exempt_namespaces: Vec::new(),
     };
     let made = webhooks_for(
-        &[interest(Phase::Validate, vec![rule_of("", &["pods"], &["CREATE"])])],
+        &[interest(
+            Phase::Validate,
+            vec![rule_of("", &["pods"], &["CREATE"])],
+        )],
         &options,
     );
     let entry = &made.validating["webhooks"][0];
-    assert_eq!(entry["clientConfig"], json!({"url": "https://127.0.0.1:9443/hooks/validate"}));
+    assert_eq!(
+        entry["clientConfig"],
+        json!({"url": "https://127.0.0.1:9443/hooks/validate"})
+    );
     assert_eq!(
         entry["namespaceSelector"]["matchExpressions"][0]["values"],
         json!(["kube-system"])
@@ -289,10 +309,16 @@ fn a_url_is_registered_with_the_path_behind_it() {
 fn resources_covered_by_a_wildcard_are_dropped() {
     let cover = |list: &[&str]| {
         let set: BTreeSet<String> = list.iter().map(|word| (*word).to_owned()).collect();
-        without_covered(&set).into_iter().cloned().collect::<Vec<_>>()
+        without_covered(&set)
+            .into_iter()
+            .cloned()
+            .collect::<Vec<_>>()
     };
     assert_eq!(cover(&["*/*", "pods", "pods/exec", "*"]), ["*/*"]);
     assert_eq!(cover(&["pods/*", "pods/exec", "pods"]), ["pods/*"]);
     assert_eq!(cover(&["*", "pods", "pods/exec"]), ["*", "pods/exec"]);
-    assert_eq!(cover(&["*/scale", "pods/scale", "pods"]), ["*/scale", "pods"]);
+    assert_eq!(
+        cover(&["*/scale", "pods/scale", "pods"]),
+        ["*/scale", "pods"]
+    );
 }

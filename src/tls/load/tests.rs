@@ -61,7 +61,13 @@ fn follow(directory: &Path, clock: fn() -> Timestamp) -> Following {
         authority: sender,
     };
     let follower = Follower::new(directory.to_owned(), provider(), sinks, clock);
-    Following { follower, resolver, readiness, metrics, authority }
+    Following {
+        follower,
+        resolver,
+        readiness,
+        metrics,
+        authority,
+    }
 }
 
 impl Following {
@@ -144,7 +150,10 @@ fn an_expired_certificate_is_never_served_and_the_probe_says_so() {
     following.follower.look();
     assert!(!following.resolver.is_loaded());
     let reason = following.readiness.reason(PART).expect("not ready");
-    assert!(reason.contains("tls.crt has expired: it was valid until "), "{reason}");
+    assert!(
+        reason.contains("tls.crt has expired: it was valid until "),
+        "{reason}"
+    );
     assert!(reason.ends_with("replace it"), "{reason}");
 }
 
@@ -168,5 +177,8 @@ fn a_missing_directory_is_named() {
     let mut following = follow(Path::new("/nonexistent/certs"), Timestamp::now);
     following.follower.look();
     let reason = following.readiness.reason(PART).expect("not ready");
-    assert!(reason.starts_with("cannot read /nonexistent/certs/tls.crt: "), "{reason}");
+    assert!(
+        reason.starts_with("cannot read /nonexistent/certs/tls.crt: "),
+        "{reason}"
+    );
 }

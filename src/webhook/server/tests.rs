@@ -1,9 +1,9 @@
 use std::time::Duration;
 
-use axum::routing::get;
-use http_body_util::{BodyExt as _, Empty};
 use axum::body::Bytes;
 use axum::http::Version;
+use axum::routing::get;
+use http_body_util::{BodyExt as _, Empty};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::{Notify, oneshot};
 use tokio_rustls::client::TlsStream;
@@ -31,7 +31,9 @@ async fn start(router: Router, limits: Limits) -> Running {
     let resolver = Arc::new(Resolver::default());
     resolver.swap(testing::serving(&bundle.serving).key);
     let config = server_config(Arc::clone(&resolver), provider()).expect("configuration");
-    let listener = bind("127.0.0.1:0".parse().expect("address")).await.expect("bound");
+    let listener = bind("127.0.0.1:0".parse().expect("address"))
+        .await
+        .expect("bound");
     let address = listener.local_addr().expect("address");
     let metrics = Metrics::new();
     let stop = CancellationToken::new();
@@ -48,7 +50,14 @@ async fn start(router: Router, limits: Limits) -> Running {
         server.run(token).await;
         let _gone = done.send(());
     });
-    Running { address, bundle, resolver, metrics, stop, ended }
+    Running {
+        address,
+        bundle,
+        resolver,
+        metrics,
+        stop,
+        ended,
+    }
 }
 
 impl Running {
@@ -69,7 +78,9 @@ fn hello() -> Router {
     Router::new().route("/", get(|| async { "hello" }))
 }
 
-async fn http1(stream: TlsStream<TcpStream>) -> hyper::client::conn::http1::SendRequest<Empty<Bytes>> {
+async fn http1(
+    stream: TlsStream<TcpStream>,
+) -> hyper::client::conn::http1::SendRequest<Empty<Bytes>> {
     let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .expect("HTTP/1.1");
@@ -77,7 +88,9 @@ async fn http1(stream: TlsStream<TcpStream>) -> hyper::client::conn::http1::Send
     sender
 }
 
-async fn http2(stream: TlsStream<TcpStream>) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
+async fn http2(
+    stream: TlsStream<TcpStream>,
+) -> hyper::client::conn::http2::SendRequest<Empty<Bytes>> {
     let (sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
             .await
@@ -103,7 +116,9 @@ async fn until_closed(stream: &mut (impl AsyncRead + Unpin)) -> Vec<u8> {
     let mut rest = Vec::new();
     let reading = stream.read_to_end(&mut rest);
     // Closing with unread bytes of ours shows as a reset.
-    let _closed_either_way = tokio::time::timeout(PATIENCE, reading).await.expect("closed in time");
+    let _closed_either_way = tokio::time::timeout(PATIENCE, reading)
+        .await
+        .expect("closed in time");
     rest
 }
 
@@ -112,7 +127,11 @@ async fn both_http_versions_are_served_and_http2_is_preferred() {
     let server = start(hello(), Limits::default()).await;
     let stream = server.tls(&[b"h2", b"http/1.1"]).await.expect("handshake");
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
-    let response = http2(stream).await.send_request(get_root()).await.expect("answer");
+    let response = http2(stream)
+        .await
+        .send_request(get_root())
+        .await
+        .expect("answer");
     assert_eq!(response.version(), Version::HTTP_2);
     assert_eq!(text(response).await, "hello");
     for protocols in [&[&b"http/1.1"[..]][..], &[]] {
@@ -128,26 +147,42 @@ async fn both_http_versions_are_served_and_http2_is_preferred() {
 
 #[tokio::test]
 async fn a_peer_that_does_not_handshake_is_cut_off_and_holds_up_nobody() {
-    let limits = Limits { handshake: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits {
+        handshake: Duration::from_millis(300),
+        ..Limits::default()
+    };
     let server = start(hello(), limits).await;
     let mut silent = TcpStream::connect(server.address).await.expect("connected");
     let stream = server.tls(&[]).await.expect("others are served meanwhile");
-    let response = http1(stream).await.send_request(get_root()).await.expect("answer");
+    let response = http1(stream)
+        .await
+        .send_request(get_root())
+        .await
+        .expect("answer");
     assert_eq!(text(response).await, "hello");
     assert_eq!(until_closed(&mut silent).await, b"");
     assert_eq!(server.refused("handshake_timeout"), 1);
     let mut noise = TcpStream::connect(server.address).await.expect("connected");
-    noise.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("written");
+    noise
+        .write_all(b"GET / HTTP/1.1\r\n\r\n")
+        .await
+        .expect("written");
     until_closed(&mut noise).await;
     assert_eq!(server.refused("handshake"), 1);
 }
 
 #[tokio::test]
 async fn a_head_that_trickles_in_is_cut_off() {
-    let limits = Limits { header: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits {
+        header: Duration::from_millis(300),
+        ..Limits::default()
+    };
     let server = start(hello(), limits).await;
     let mut stream = server.tls(&[]).await.expect("handshake");
-    stream.write_all(b"POST /validate HTTP/1.1\r\nHost: loc").await.expect("written");
+    stream
+        .write_all(b"POST /validate HTTP/1.1\r\nHost: loc")
+        .await
+        .expect("written");
     until_closed(&mut stream).await;
     assert_eq!(server.refused("header_timeout"), 1);
 }
@@ -156,7 +191,10 @@ async fn a_head_that_trickles_in_is_cut_off() {
 async fn an_oversized_head_is_refused() {
     let server = start(hello(), Limits::default()).await;
     let mut stream = server.tls(&[]).await.expect("handshake");
-    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n", "a".repeat(HEAD_BYTES));
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nX-Long: {}\r\n\r\n",
+        "a".repeat(HEAD_BYTES)
+    );
     stream.write_all(head.as_bytes()).await.expect("written");
     let answer = until_closed(&mut stream).await;
     assert!(
@@ -168,7 +206,10 @@ async fn an_oversized_head_is_refused() {
 
 #[tokio::test]
 async fn an_idle_http2_connection_is_closed() {
-    let limits = Limits { idle: Duration::from_millis(300), ..Limits::default() };
+    let limits = Limits {
+        idle: Duration::from_millis(300),
+        ..Limits::default()
+    };
     let server = start(hello(), limits).await;
     let mut never_speaks = server.tls(&[b"h2"]).await.expect("handshake");
     until_closed(&mut never_speaks).await;
@@ -180,13 +221,18 @@ async fn an_idle_http2_connection_is_closed() {
             tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(PATIENCE, closed).await.expect("closed in time");
+    tokio::time::timeout(PATIENCE, closed)
+        .await
+        .expect("closed in time");
     assert_eq!(server.refused("idle"), 2);
 }
 
 #[tokio::test]
 async fn at_the_cap_peers_wait_until_a_slot_is_free() {
-    let limits = Limits { connections: 1, ..Limits::default() };
+    let limits = Limits {
+        connections: 1,
+        ..Limits::default()
+    };
     let server = start(hello(), limits).await;
     let mut first = http1(server.tls(&[]).await.expect("handshake")).await;
     text(first.send_request(get_root()).await.expect("answer")).await;
@@ -202,7 +248,11 @@ async fn at_the_cap_peers_wait_until_a_slot_is_free() {
         .await
         .expect("in time")
         .expect("handshake");
-    let response = http1(stream).await.send_request(get_root()).await.expect("answer");
+    let response = http1(stream)
+        .await
+        .send_request(get_root())
+        .await
+        .expect("answer");
     assert_eq!(text(response).await, "hello");
     assert!(server.refused("cap") >= 1);
 }
@@ -230,7 +280,9 @@ async fn stopping_finishes_requests_in_flight_and_accepts_no_more() {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(PATIENCE, refused).await.expect("listener closed");
+        tokio::time::timeout(PATIENCE, refused)
+            .await
+            .expect("listener closed");
         release.notify_one();
         let response = request.await.expect("task").expect("answer");
         assert_eq!(text(response).await, "finished");
@@ -263,11 +315,15 @@ async fn a_swapped_certificate_is_shown_to_new_peers_and_keeps_old_connections()
 
 #[tokio::test]
 async fn a_taken_address_is_named() {
-    let taken = bind("127.0.0.1:0".parse().expect("address")).await.expect("bound");
+    let taken = bind("127.0.0.1:0".parse().expect("address"))
+        .await
+        .expect("bound");
     let address = taken.local_addr().expect("address");
     let error = bind(address).await.expect_err("taken");
     assert!(
-        error.to_string().starts_with(&format!("cannot listen on {address}: ")),
+        error
+            .to_string()
+            .starts_with(&format!("cannot listen on {address}: ")),
         "{error}"
     );
 }
