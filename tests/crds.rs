@@ -383,7 +383,7 @@ async fn expressions_refuse_what_no_other_check_can_tell() -> Result<()> {
         (
             &policy,
             validating(json!({"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}})),
-            "spec.paramRef: Invalid value: paramKind and paramRef belong together",
+            "spec.paramRef: Invalid value: paramKind and paramRef belong together, unless guardrail profiles bind the policy",
         ),
         (
             &policy,
