@@ -235,7 +235,7 @@ impl<'r> Facts<'r> {
                     || asked.is_some_and(|asked| self.covers(rule, asked, asked_subresource))
             }
         };
-        seen && (rule.names.is_empty() || rule.names.iter().any(|name| *name == request.name))
+        seen && (rule.names.is_empty() || rule.names.contains(&request.name))
     }
 
     fn covers(&self, rule: &ResourceRule, resource: &Gvr, subresource: &str) -> bool {

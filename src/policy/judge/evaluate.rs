@@ -1,9 +1,10 @@
 //! One policy with one binding and one parameter object: conditions, validations, messages, audit annotations.
 
-
+use crate::cel::blame::blame;
 use crate::cel::plan::{PER_CALL_LIMIT, RUNTIME_BUDGET};
 use crate::cel::value::Value;
-use crate::model::verdict::{Blame, Reason, Rule};
+use crate::model::json::Json;
+use crate::model::verdict::{Blame, BlameRoot, Reason, Rule};
 
 use super::super::activation::{EXHAUSTED, Exhausted, Inputs, NamespaceView, Phase, Scope};
 use super::super::compile::{self, Expression, Work};
@@ -127,11 +128,36 @@ fn judge_rules(
             Decision::Fail {
                 message: computed.unwrap_or_else(|| rule.fallback.clone()),
                 reason: rule.reason,
-                blame: None,
+                blame: blamed(&rule.expression, &phase, inputs.scope),
             }
         }
     };
     Ok(held.into_iter().enumerate().map(decide).collect())
+}
+
+/// The field that made a rule false, in the new or the stored object.
+fn blamed<'p>(
+    expression: &'p Expression,
+    phase: &Phase<'p, '_>,
+    scope: &Scope<'_>,
+) -> Option<Blame> {
+    let field = blame(&expression.program, phase)?;
+    let roots = [
+        (BlameRoot::Object, &scope.request.object),
+        (BlameRoot::OldObject, &scope.request.old_object),
+    ];
+    let (root, path) = roots
+        .into_iter()
+        .find_map(|(root, object)| Some((root, field.path(object)?)))?;
+    // What a Secret holds is nobody's business but its reader's.
+    let kind = &scope.request.kind;
+    let secret = kind.group.is_empty() && kind.kind == "Secret";
+    let shown = field.value().filter(|_| !secret);
+    Some(Blame {
+        root,
+        path,
+        value: shown.map(Json::to_owned_json),
+    })
 }
 
 /// Messages by rule. The API server computes all of them, also those of rules that hold, from what the validations left
