@@ -72,50 +72,11 @@ pub(super) const SCAN_TWICE: Cost = Cost::PerSize {
 
 /// The error for an argument whose content does not fit the signature: `no such overload: sum(list)`.
 pub(super) fn no_such_overload(function: &str, args: &[Value<'_>]) -> EvalError {
-    let types: Vec<&str> = args.iter().map(type_name).collect();
+    let types: Vec<&str> = args.iter().map(Value::type_name).collect();
     EvalError::text(format!(
         "no such overload: {function}({})",
         types.join(", ")
     ))
-}
-
-/// Name of the type of a value, without parameters.
-pub(super) fn type_name<'v>(value: &'v Value<'_>) -> &'v str {
-    match value {
-        Value::Null => "null_type",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int",
-        Value::Uint(_) => "uint",
-        Value::Double(_) => "double",
-        Value::String(_) => "string",
-        Value::Bytes(_) => "bytes",
-        Value::List(_) => "list",
-        Value::Map(_) => "map",
-        Value::Duration(_) => "google.protobuf.Duration",
-        Value::Timestamp(_) => "google.protobuf.Timestamp",
-        Value::Type(_) => "type",
-        Value::Optional(_) => "optional_type",
-        Value::Struct(object) => &object.name,
-        Value::Opaque(opaque) => opaque.type_name(),
-    }
-}
-
-/// Size as the cost model counts it: code points, octets, elements, otherwise 1.
-pub(super) fn size(value: &Value<'_>) -> u64 {
-    let size = match value {
-        Value::String(text) => text.chars().count(),
-        Value::Bytes(octets) => octets.len(),
-        Value::List(list) => list.len(),
-        Value::Map(map) => map.len(),
-        _ => 1,
-    };
-    size as u64
-}
-
-/// `ceil(factor × size)`
-pub(super) fn scaled(size: u64, factor: f64) -> u64 {
-    // Sizes are far below 2^53 and factors are small: exact enough, and never negative.
-    (size as f64 * factor).ceil() as u64
 }
 
 /// Cost of walking through everything inside a value: a tenth per octet of text, one per other scalar.

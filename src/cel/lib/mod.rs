@@ -2,7 +2,6 @@
 //! its cost and its code. The checker reads the signatures, the planner picks the code, the meter charges the cost.
 
 mod args;
-mod compare;
 pub mod lists;
 pub mod numbers;
 pub mod operators;

@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::args::Outcome;
-use super::compare::order;
 use super::lists::{is_comparable, pairs_cost};
 use super::{Cost, Function, Overload};
 use crate::cel::types::Ty;
@@ -98,7 +97,7 @@ fn sorted<'a>(list: &List<'a>, keys: &List<'a>) -> Outcome<'a> {
     }
     let mut places: Vec<usize> = (0..keys.len()).collect();
     merge_sort(&mut places, &|a, b| {
-        order(&keys[a], &keys[b]) == Some(Ordering::Less)
+        keys[a].compare(&keys[b]) == Ok(Ordering::Less)
     });
     Ok(Value::list(
         places
