@@ -2,15 +2,12 @@
 //! in which Go prints values inside error texts.
 
 use super::{Call, Cost, Overload};
+use crate::cel::cost::PER_CALL_LIMIT;
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, List, Map, Str, Value};
 
 /// Result of a call.
 pub(super) type Outcome<'a> = Result<Value<'a>, EvalError>;
-
-/// No evaluation may cost more than the largest budget there is (contract 1.18: 10 000 000 for all validations of one
-/// policy), so work that is certain to cost more is refused before it is done.
-pub(super) const COST_CEILING: u64 = 10_000_000;
 
 /// Longest text that a call may make, in octets. Handling a text costs a tenth of a unit per code point, so a longer
 /// one could not be used for anything within one program run; without the limit `replace` and `format` could make
@@ -113,9 +110,9 @@ pub(super) fn check_length(octets: usize) -> Result<(), EvalError> {
     Ok(())
 }
 
-/// Refuses work above [`COST_CEILING`].
+/// Refuses work that costs more than one program run may: it is not done, only charged.
 pub(super) fn check_cost(units: u64) -> Result<(), EvalError> {
-    if units > COST_CEILING {
+    if units > PER_CALL_LIMIT {
         return Err(EvalError::CostExceeded);
     }
     Ok(())

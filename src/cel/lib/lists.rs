@@ -174,7 +174,7 @@ pub const FUNCTIONS: &[Function] = &[
             "lists_range",
             &[Ty::Int],
             Ty::List(&Ty::Int),
-            PER_RESULT,
+            Cost::Custom(|args, _| args.first().map_or(0, range_size) + MAKE_LIST),
             range,
         )],
     },
@@ -199,13 +199,12 @@ pub(super) fn pairs_cost(list: &Value<'_>) -> u64 {
 
 fn flatten_cost(args: &[Value<'_>], _: &Value<'_>) -> u64 {
     let depth = match args.get(1) {
-        Some(Value::Int(depth)) => u64::try_from(*depth).unwrap_or(0),
+        Some(Value::Int(depth)) => *depth,
         _ => 1,
     };
-    args.first()
-        .map_or(0, Value::cost_size)
-        .saturating_mul(depth)
-        .saturating_add(MAKE_LIST)
+    let size = args.first().map_or(0, Value::cost_size).cast_signed();
+    // A negative depth, which is an error, lowers the cost of the call, as in the API server.
+    MAKE_LIST.saturating_add_signed(size.saturating_mul(depth))
 }
 
 /// The only argument, a list.
@@ -318,16 +317,19 @@ fn index_of<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let [Value::List(list), wanted] = args else {
         return Err(EvalError::NoSuchOverload);
     };
-    Ok(place(list.iter().position(|item| item.equals(wanted) == Ok(true))))
+    Ok(place(
+        list.iter().position(|item| item.equals(wanted) == Ok(true)),
+    ))
 }
 
 fn last_index_of<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let [Value::List(list), wanted] = args else {
         return Err(EvalError::NoSuchOverload);
     };
-    let found = (0..list.len())
-        .rev()
-        .find(|index| list.get(*index).is_some_and(|item| item.equals(wanted) == Ok(true)));
+    let found = (0..list.len()).rev().find(|index| {
+        list.get(*index)
+            .is_some_and(|item| item.equals(wanted) == Ok(true))
+    });
     Ok(place(found))
 }
 
@@ -363,10 +365,20 @@ fn slice<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     })
 }
 
+fn not_flattened(value: &Value<'_>, depth: &str) -> EvalError {
+    EvalError::text(format!(
+        "no such overload: {}.flatten({depth})",
+        value.type_of()
+    ))
+}
+
 fn flatten<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let (list, depth) = match args {
         [Value::List(list)] => (list, 1),
         [Value::List(list), Value::Int(depth)] => (list, *depth),
+        // Nothing guards this function: it answers for itself.
+        [other] => return Err(not_flattened(other, "")),
+        [other, depth] => return Err(not_flattened(other, depth.type_name())),
         _ => return Err(EvalError::NoSuchOverload),
     };
     let depth =
@@ -406,11 +418,19 @@ fn reverse<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     Ok(Value::list(items))
 }
 
+/// Length of the range up to a number.
+fn range_size(end: &Value<'_>) -> u64 {
+    match end {
+        Value::Int(end) => u64::try_from(*end).unwrap_or(0),
+        _ => 0,
+    }
+}
+
 fn range<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let [Value::Int(end)] = args else {
         return Err(EvalError::NoSuchOverload);
     };
-    check_cost(u64::try_from(*end).unwrap_or(0))?;
+    check_cost(args.first().map_or(0, range_size))?;
     Ok(Value::list((0..*end).map(Value::Int).collect()))
 }
 

@@ -63,14 +63,14 @@ pub const FUNCTIONS: &[Function] = &[
 fn sort<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::List(list)] => sorted(list, list),
-        _ => Err(EvalError::NoSuchOverload),
+        _ => Err(EvalError::text("no such overload: sort")),
     }
 }
 
 fn sort_by_keys<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::List(list), Value::List(keys)] => sorted(list, keys),
-        _ => Err(EvalError::NoSuchOverload),
+        _ => Err(EvalError::text(format!("no such overload: {SORT_BY_KEYS}"))),
     }
 }
 

@@ -1,8 +1,7 @@
 //! Text functions (contract 3.7, without `format`) and `jsonpatch.escapeKey`. Offsets count code points.
 
 use super::args::{
-    Outcome, SCAN, SCAN_TWICE, UNIT, check_length, display, no_such_overload, part,
-    traversal,
+    Outcome, SCAN, SCAN_TWICE, UNIT, check_length, display, no_such_overload, part, traversal,
 };
 use super::{Cost, Function, Overload};
 use crate::cel::cost::per_size;
