@@ -13,7 +13,7 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::discovery::{self, Scope as KubeScope};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Client, ResourceExt as _};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::backoff::Backoff;
 use super::client::{self, ClientError};
@@ -77,19 +77,27 @@ pub struct Follower {
     gvk: Gvk,
     metrics: Metrics,
     views: watch::Sender<View>,
+    /// Told after every change of the view.
+    dirty: Arc<Notify>,
     backoff: Backoff,
 }
 
 impl Follower {
-    /// A follower and where its views appear.
+    /// A follower and where its views appear; `dirty` is notified after each.
     #[must_use]
-    pub fn new(client: Client, gvk: Gvk, metrics: Metrics) -> (Self, watch::Receiver<View>) {
+    pub fn new(
+        client: Client,
+        gvk: Gvk,
+        metrics: Metrics,
+        dirty: Arc<Notify>,
+    ) -> (Self, watch::Receiver<View>) {
         let (views, receiver) = watch::channel(View::starting());
         let follower = Self {
             client,
             gvk,
             metrics,
             views,
+            dirty,
             backoff: Backoff::default(),
         };
         (follower, receiver)
@@ -101,7 +109,10 @@ impl Follower {
             match self.discover().await {
                 Ok(Some((resource, scope))) => {
                     self.backoff.reset();
-                    self.views.send_modify(|view| view.scope = Some(scope));
+                    self.change(|view| {
+                        view.scope = Some(scope);
+                        true
+                    });
                     self.follow(&resource).await;
                 }
                 Ok(None) => {
@@ -140,8 +151,15 @@ impl Follower {
         }
     }
 
+    /// Changes the view; `change` says whether anybody should know.
+    fn change(&self, change: impl FnOnce(&mut View) -> bool) {
+        if self.views.send_if_modified(change) {
+            self.dirty.notify_one();
+        }
+    }
+
     fn absent(&self) {
-        self.views.send_if_modified(|view| {
+        self.change(|view| {
             if view.state == State::Absent {
                 return false;
             }
@@ -157,7 +175,7 @@ impl Follower {
 
     fn failed(&self, reason: &str) {
         self.metrics.watch_failures.inc();
-        self.views.send_if_modified(|view| match &mut view.state {
+        self.change(|view| match &mut view.state {
             State::Starting(before) if before != reason => {
                 tracing::warn!(kind = %self.gvk, error = reason, "cannot list, trying again");
                 reason.clone_into(before);
@@ -192,9 +210,10 @@ impl Follower {
                 }
             }
             if changed {
-                self.views.send_modify(|view| {
+                self.change(|view| {
                     view.state = State::Loaded;
                     view.objects = Arc::new(index.objects.clone());
+                    true
                 });
             }
         }
