@@ -79,6 +79,8 @@ pub struct Follower {
     views: watch::Sender<View>,
     /// Told after every change of the view.
     dirty: Arc<Notify>,
+    /// Only the object of this name.
+    name: Option<&'static str>,
     backoff: Backoff,
 }
 
@@ -98,9 +100,17 @@ impl Follower {
             metrics,
             views,
             dirty,
+            name: None,
             backoff: Backoff::default(),
         };
         (follower, receiver)
+    }
+
+    /// Follows only the object of this name.
+    #[must_use]
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
     }
 
     /// Looks for the kind, then lists and watches it.
@@ -192,7 +202,10 @@ impl Follower {
     /// Watches until the kind is gone.
     async fn follow(&mut self, resource: &ApiResource) {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
-        let config = watcher::Config::default().page_size(PAGE);
+        let mut config = watcher::Config::default().page_size(PAGE);
+        if let Some(name) = self.name {
+            config = config.fields(&format!("metadata.name={name}"));
+        }
         let stream = watcher(api, config).default_backoff();
         let mut bursts = stream.boxed().ready_chunks(BURST);
         let mut index = Index::new(resource);
