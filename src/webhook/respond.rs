@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::decode::{API_VERSION, KIND};
 use crate::model::json::Json;
 use crate::model::request::Request;
-use crate::model::verdict::{Finding, Mutated, Rule, Verdict};
+use crate::model::verdict::{Finding, Mutated, Verdict};
 
 /// Most causes listed; the API server itself sets no limit, an etcd-sized object could yield thousands.
 const CAUSES: usize = 64;
@@ -226,18 +226,9 @@ impl<'a> Denial<'a> {
     }
 
     fn of_mutation(finding: &'a Finding) -> Self {
-        let sentence = match finding.rule {
-            Rule::Mutation(_) => finding.denial(),
-            // Configuration errors of mutating policies carry no rule but speak like a mutation.
-            _ => Finding {
-                rule: Rule::Mutation(0),
-                ..finding.clone()
-            }
-            .denial(),
-        };
         Self {
             finding,
-            sentence,
+            sentence: finding.denial(),
             code: MUTATION_CODE,
             reason: "Invalid".to_owned(),
         }
