@@ -1,5 +1,8 @@
 //! Which policies a request needs: an index by resource and operation, then the matching rules of the API server.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use crate::model::gvk::Gvr;
