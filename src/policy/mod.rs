@@ -7,6 +7,7 @@
 
 mod activation;
 pub mod compile;
+pub mod conform;
 pub mod diagnostic;
 pub mod judge;
 pub mod mutate;

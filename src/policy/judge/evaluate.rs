@@ -4,6 +4,8 @@ use crate::cel::blame::blame;
 use crate::cel::plan::{PER_CALL_LIMIT, RUNTIME_BUDGET};
 use crate::cel::value::Value;
 use crate::model::json::Json;
+use crate::model::path::{FieldPath, Step};
+use crate::model::request::Request;
 use crate::model::verdict::{Blame, BlameRoot, Reason, Rule};
 
 use super::super::activation::{EXHAUSTED, Exhausted, Inputs, NamespaceView, Phase, Scope};
@@ -125,14 +127,38 @@ fn judge_rules(
         (Held::No, Ok(messages)) => {
             let rule = &rules[at];
             let computed = messages.get(at).and_then(Clone::clone);
+            let message = computed.unwrap_or_else(|| rule.fallback.clone());
+            let blame = named(&message, inputs.scope.request)
+                .or_else(|| blamed(&rule.expression, &phase, inputs.scope));
             Decision::Fail {
-                message: computed.unwrap_or_else(|| rule.fallback.clone()),
+                message,
                 reason: rule.reason,
-                blame: blamed(&rule.expression, &phase, inputs.scope),
+                blame,
             }
         }
     };
     Ok(held.into_iter().enumerate().map(decide).collect())
+}
+
+/// The field that the author's message begins with, if the judged object has its parent: rules that gather what is
+/// wrong and then compare a size with zero can only be told this way.
+fn named(message: &str, request: &Request<'_>) -> Option<Blame> {
+    let path = FieldPath::parse_prefix(message)?;
+    let root = if request.object.is_null() {
+        BlameRoot::OldObject
+    } else {
+        BlameRoot::Object
+    };
+    let object = match root {
+        BlameRoot::Object => &request.object,
+        BlameRoot::OldObject => &request.old_object,
+    };
+    let [Step::Key(first), _, ..] = path.0.as_slice() else {
+        return None;
+    };
+    object.get(first)?;
+    let value = shown(request, path.find(object));
+    Some(Blame { root, path, value })
 }
 
 /// The field that made a rule false, in the new or the stored object.
@@ -149,15 +175,14 @@ fn blamed<'p>(
     let (root, path) = roots
         .into_iter()
         .find_map(|(root, object)| Some((root, field.path(object)?)))?;
-    // What a Secret holds is nobody's business but its reader's.
-    let kind = &scope.request.kind;
-    let secret = kind.group.is_empty() && kind.kind == "Secret";
-    let shown = field.value().filter(|_| !secret);
-    Some(Blame {
-        root,
-        path,
-        value: shown.map(Json::to_owned_json),
-    })
+    let value = shown(scope.request, field.value());
+    Some(Blame { root, path, value })
+}
+
+/// What may be repeated of a value: what a Secret holds is nobody's business but its reader's.
+fn shown(request: &Request<'_>, value: Option<&Json<'_>>) -> Option<Json<'static>> {
+    let secret = request.kind.group.is_empty() && request.kind.kind == "Secret";
+    value.filter(|_| !secret).map(Json::to_owned_json)
 }
 
 /// Messages by rule. The API server computes all of them, also those of rules that hold, from what the validations left

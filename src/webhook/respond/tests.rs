@@ -3,9 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::gvk::{Gvk, Gvr};
 use crate::model::path::FieldPath;
-use crate::model::verdict::{
-    Action, Blame, BlameRoot, MutationStep, Outcome as Came, Reason, Rule,
-};
+use crate::model::verdict::{Action, Blame, BlameRoot, MutationStep, Outcome as Came, Rule};
 use crate::owned_json;
 
 fn request() -> Request<'static> {

@@ -393,6 +393,45 @@ async fn before_everything_is_loaded_nothing_is_judged() {
 }
 
 #[tokio::test]
+async fn a_policy_that_does_not_compile_is_refused_with_its_position() {
+    let service = service();
+    let kind = json!({"group": "sandfence.dev", "version": "v1alpha1", "kind": "SandboxPolicy"});
+    let mut review = testing::review(
+        "",
+        json!({
+            "matchConstraints": {"resourceRules": [{
+                "apiGroups": ["agents.x-k8s.io"], "apiVersions": ["*"], "operations": ["CREATE"], "resources": ["sandboxes"]
+            }]},
+            "validations": [{"expression": "object.spec.replicas >"}],
+            "validationActions": ["Deny"]
+        }),
+    );
+    let request = &mut review["request"];
+    request["kind"] = kind;
+    request["resource"] =
+        json!({"group": "sandfence.dev", "version": "v1alpha1", "resource": "sandboxpolicies"});
+    request["object"]["apiVersion"] = json!("sandfence.dev/v1alpha1");
+    request["object"]["kind"] = json!("SandboxPolicy");
+    request["object"]["metadata"] = json!({"name": "box"});
+    let (status, answer) = service.post("/validate", review.to_string()).await;
+    assert_eq!(status, StatusCode::OK);
+    let refused = &answer["response"]["status"];
+    assert_eq!(refused["code"], 422, "{answer}");
+    assert_eq!(refused["details"]["name"], "box");
+    assert_eq!(refused["details"]["kind"], "sandboxpolicies");
+    let cause = &refused["details"]["causes"][0];
+    assert_eq!(cause["field"], "spec.validations[0].expression");
+    let message = cause["message"].as_str().expect("text");
+    assert!(
+        message.ends_with("\n  object.spec.replicas >\n                        ^"),
+        "{message}"
+    );
+    review["request"]["object"]["spec"]["validations"][0]["expression"] = json!("true");
+    let (_, answer) = service.post("/validate", review.to_string()).await;
+    assert_eq!(answer["response"], json!({"uid": "u-1", "allowed": true}));
+}
+
+#[tokio::test]
 async fn probes_tell_alive_from_ready() {
     let service = service();
     let get = |path: &str| Request::get(path).body(Body::empty()).expect("request");
