@@ -18,5 +18,6 @@ pub mod profiles;
 pub mod select;
 pub mod set;
 pub mod source;
+pub mod suite;
 #[cfg(test)]
 mod testing;
