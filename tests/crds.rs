@@ -383,7 +383,7 @@ async fn expressions_refuse_what_no_other_check_can_tell() -> Result<()> {
         (
             &policy,
             validating(json!({"paramKind": {"apiVersion": "v1", "kind": "ConfigMap"}})),
-            "spec.paramRef: Invalid value: paramKind and paramRef belong together",
+            "spec.paramRef: Invalid value: paramKind and paramRef belong together, unless guardrail profiles bind the policy",
         ),
         (
             &policy,
@@ -533,5 +533,21 @@ async fn claims_of_a_sandbox_are_immutable_and_the_older_version_is_served_with_
         .split_whitespace()
         .collect();
     assert_eq!(columns, ["NAME", "READY", "REASON", "AGE"]);
+    Ok(())
+}
+
+#[tokio::test]
+async fn shipped_profiles_and_examples_are_accepted() -> Result<()> {
+    let cluster = cluster_with_crds().await?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for folder in ["policies/profiles", "tests/data/api"] {
+        let path = root.join(folder);
+        let path = path.to_str().context("path is text")?;
+        let namespace = "--namespace=default";
+        let arguments = ["create", "--dry-run=server", "-o", "name", namespace, "-f", path];
+        let output = cluster.kubectl(&arguments, "").await?;
+        ensure!(output.status == 0, "{folder}: {}", output.stderr);
+        assert!(output.stdout.lines().count() >= 2, "{}", output.stdout);
+    }
     Ok(())
 }

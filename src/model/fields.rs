@@ -30,12 +30,16 @@ impl fmt::Display for FieldError {
 pub struct FieldErrors(RefCell<Vec<FieldError>>);
 
 impl FieldErrors {
-    /// Records a mistake.
+    /// Records a mistake; once, however often the field is read.
     pub fn push(&self, path: FieldPath, message: impl Into<String>) {
-        self.0.borrow_mut().push(FieldError {
+        let error = FieldError {
             path,
             message: message.into(),
-        });
+        };
+        let mut errors = self.0.borrow_mut();
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
     }
 
     /// How many.
