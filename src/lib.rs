@@ -1,16 +1,20 @@
 //! sandfence: the fence around AI-agent sandboxes on Kubernetes.
 //!
-//! Pure layers, each using only those before it: [`model`] (words), [`schema`](api) (structural schemas), [`api`]
-//! (resource types), [`cel`] (expressions), [`report`] (what people and machines read). Effects around them:
-//! [`config`], [`telemetry`], [`tls`], [`webhook`]. `tests/layering.rs` holds the line.
+//! Pure layers, each using only those before it: [`model`] (words), [`api`] (resource types), [`schema`] (structural
+//! schemas), [`cel`] (expressions), [`policy`] (the judge), [`report`] (what people and machines read). Effects around
+//! them: [`config`], [`telemetry`], [`tls`], [`cluster`] (what the API server knows), [`webhook`] (what it asks), [`app`]
+//! (everything together). `tests/layering.rs` holds the line.
 
 pub mod api;
 pub mod app;
 pub mod cel;
+pub mod cli;
 pub mod cluster;
 pub mod config;
 pub mod model;
+pub mod policy;
 pub mod report;
+pub mod schema;
 pub mod telemetry;
 pub mod tls;
 pub mod webhook;

@@ -21,13 +21,13 @@ const LAYERS: &[Layer] = &[
         pure: true,
     },
     Layer {
-        name: "schema",
+        name: "api",
         uses: &["model"],
         pure: true,
     },
     Layer {
-        name: "api",
-        uses: &["model", "schema"],
+        name: "schema",
+        uses: &["model", "api"],
         pure: true,
     },
     Layer {

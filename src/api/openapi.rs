@@ -3,15 +3,8 @@
 //! `data/definitions.json` keeps, as compact JSON without descriptions, every definition reachable from [`ROOTS`], with
 //! references intact; [`resolve`] turns one into a self-contained structural schema, in one of two [`Dialect`]s.
 //!
-//! Refresh (only for another Kubernetes version), against a running API server:
-//!
-//! ```text
-//! mkdir openapi
-//! kubectl get --raw /openapi/v3/api/v1                            > openapi/core.json
-//! kubectl get --raw /openapi/v3/apis/networking.k8s.io/v1         > openapi/networking.json
-//! kubectl get --raw /openapi/v3/apis/rbac.authorization.k8s.io/v1 > openapi/rbac.json
-//! SANDFENCE_OPENAPI_DIR=$PWD/openapi SANDFENCE_REFRESH=1 cargo test --test generated
-//! ```
+//! A test holds them equal to what the API server under test publishes. Refresh, for another Kubernetes version only:
+//! `SANDFENCE_REFRESH=1 cargo test --test crds definitions`, then the CRDs made from them.
 //!
 //! Pure: text in, values out. Depends on nothing inside the crate.
 
@@ -67,6 +60,10 @@ const NO_CRD_DEFAULT: &[(&str, &str)] = &[
     ("core.v1.AzureDiskVolumeSource", "cachingMode"),
     ("core.v1.AzureDiskVolumeSource", "kind"),
 ];
+
+/// Keyword for the published zero value of a field that has no default. Built-in kinds only: the API server's merge
+/// takes it for the value of an absent key of a list element.
+pub const ZERO: &str = "x-sandfence-zero";
 
 const OBJECT_META: &str = "meta.v1.ObjectMeta";
 const QUANTITY: &str = "resource.Quantity";
@@ -129,11 +126,13 @@ fn spell_out(schema: &Value, owner: &str, dialect: Dialect) -> Value {
                     .flatten()
                     .map(|(field, part)| {
                         let mut part = spell_out(part, owner, dialect);
-                        if let (Some(default), Some(part)) = (
-                            default_of(members, owner, field, dialect),
-                            part.as_object_mut(),
-                        ) {
-                            part.insert("default".to_owned(), default);
+                        let published = published_default(members, field);
+                        if let (Some(value), Some(part)) = (published, part.as_object_mut()) {
+                            if is_default(members, owner, field, dialect) {
+                                part.insert("default".to_owned(), value.clone());
+                            } else if dialect == Dialect::Native {
+                                part.insert(ZERO.to_owned(), value.clone());
+                            }
                         }
                         (field.clone(), part)
                     });
@@ -151,22 +150,22 @@ fn spell_out(schema: &Value, owner: &str, dialect: Dialect) -> Value {
     Value::Object(out)
 }
 
-/// The default of a field where it is one of the API. The published documents also give the zero value of Go to every
-/// required field, list item and map value, and `{}` to every struct: those are no defaults.
-fn default_of(
-    definition: &Map<String, Value>,
-    owner: &str,
-    field: &str,
-    dialect: Dialect,
-) -> Option<Value> {
+/// A scalar that the documents give as default of a field; `{}`, which they give for every struct, says nothing.
+fn published_default<'d>(definition: &'d Map<String, Value>, field: &str) -> Option<&'d Value> {
     let default = definition.get("properties")?.get(field)?.get("default")?;
+    (!default.is_object()).then_some(default)
+}
+
+/// Whether a published default is one of the API. The documents also give the zero value of Go to every required field:
+/// that is no default.
+fn is_default(definition: &Map<String, Value>, owner: &str, field: &str, dialect: Dialect) -> bool {
     let required = definition
         .get("required")
         .and_then(Value::as_array)
         .is_some_and(|names| names.iter().any(|name| name == field));
     let excluded = NO_DEFAULT.contains(&(owner, field))
         || (dialect == Dialect::Crd && NO_CRD_DEFAULT.contains(&(owner, field)));
-    (!required && !excluded && !default.is_object()).then(|| default.clone())
+    !required && !excluded
 }
 
 /// A field that holds an integer or a string.

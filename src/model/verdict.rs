@@ -70,8 +70,10 @@ pub enum Rule {
     AuditAnnotation(usize),
     /// `spec.mutations[n]`.
     Mutation(usize),
-    /// The policy as a whole: configuration error, match conditions, exhausted budget.
+    /// A validating policy as a whole: configuration error, match conditions, exhausted budget.
     Policy,
+    /// A mutating policy as a whole: configuration error, match conditions.
+    MutatingPolicy,
 }
 
 /// The part of a document that made a rule fail.
@@ -128,10 +130,12 @@ impl Finding {
             policy, message, ..
         } = self;
         match (&self.rule, &self.binding) {
-            (Rule::Mutation(_), Some(binding)) => {
+            (Rule::Mutation(_) | Rule::MutatingPolicy, Some(binding)) => {
                 format!("policy '{policy}' with binding '{binding}' denied request: {message}")
             }
-            (Rule::Mutation(_), None) => format!("policy \"{policy}\" denied request: {message}"),
+            (Rule::Mutation(_) | Rule::MutatingPolicy, None) => {
+                format!("policy \"{policy}\" denied request: {message}")
+            }
             (_, Some(binding)) => {
                 format!(
                     "ValidatingAdmissionPolicy '{policy}' with binding '{binding}' denied request: {message}"
@@ -155,8 +159,10 @@ impl Finding {
 /// Everything the judge says about one request.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Verdict {
-    /// All rules judged, ordered by policy, binding, parameter, rule.
+    /// Rules judged, ordered by policy, binding, parameter, rule; those that hold only when asked for.
     pub findings: Vec<Finding>,
+    /// How many rules hold, listed or not.
+    pub passed: usize,
     /// Warnings for the client, in order, without duplicates.
     pub warnings: Vec<String>,
     /// Audit annotations: key to value.

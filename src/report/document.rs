@@ -148,7 +148,7 @@ impl From<&Rule> for RuleRef {
             Rule::Validation(index) => ("validation", Some(*index)),
             Rule::AuditAnnotation(index) => ("auditAnnotation", Some(*index)),
             Rule::Mutation(index) => ("mutation", Some(*index)),
-            Rule::Policy => ("policy", None),
+            Rule::Policy | Rule::MutatingPolicy => ("policy", None),
         };
         Self {
             kind,

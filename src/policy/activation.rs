@@ -1,0 +1,332 @@
+//! What expressions see while a request is judged: objects borrowed from the request, variables evaluated on first use
+//! and remembered, every cost charged to the budget of the phase.
+
+use std::cell::{Cell, OnceCell, RefCell};
+
+use crate::cel::env::Slot;
+use crate::cel::plan::{Activation, PER_CALL_LIMIT};
+use crate::cel::value::{EvalError, Value};
+use crate::model::gvk::{Gvk, Gvr};
+use crate::model::json::{Json, Map};
+use crate::model::request::{Request, UserInfo};
+
+use super::compile::{Expression, Programs};
+
+/// The text of the API server when a phase costs more than its budget.
+pub const EXHAUSTED: &str =
+    "validation failed due to running out of cost budget, no further validation rules will be run";
+
+/// A phase ran out of its budget: nothing further is evaluated in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exhausted;
+
+/// What all phases of one request share, made on first use.
+pub struct Scope<'r> {
+    /// The request.
+    pub request: &'r Request<'r>,
+    view: OnceCell<Json<'r>>,
+    namespace: OnceCell<Option<Json<'static>>>,
+}
+
+/// The metadata of a namespace that expressions see.
+const NAMESPACE_METADATA: [&str; 12] = [
+    "annotations",
+    "creationTimestamp",
+    "deletionGracePeriodSeconds",
+    "deletionTimestamp",
+    "finalizers",
+    "generateName",
+    "generation",
+    "labels",
+    "name",
+    "namespace",
+    "resourceVersion",
+    "uid",
+];
+
+impl<'r> Scope<'r> {
+    /// For one request.
+    #[must_use]
+    pub const fn new(request: &'r Request<'r>) -> Self {
+        Self {
+            request,
+            view: OnceCell::new(),
+            namespace: OnceCell::new(),
+        }
+    }
+
+    /// The variable `request`.
+    fn view(&self) -> &Json<'r> {
+        self.view.get_or_init(|| request_view(self.request))
+    }
+
+    /// The namespace as it is, unless the request has none of its own.
+    fn namespace(&self) -> Option<&Json<'r>> {
+        let about_namespace = self.request.kind.group.is_empty()
+            && self.request.kind.kind == "Namespace"
+            && self.request.kind.version == "v1";
+        let namespace = self.request.namespace_object.as_deref();
+        namespace.filter(|_| !about_namespace)
+    }
+
+    /// The namespace with declared fields only.
+    fn declared_namespace(&self) -> Option<&Json<'r>> {
+        let whole = self.namespace()?;
+        let metadata = whole.get("metadata").and_then(Json::as_object)?;
+        if metadata
+            .iter()
+            .all(|(key, _)| NAMESPACE_METADATA.contains(&key))
+        {
+            return Some(whole);
+        }
+        let filtered = self.namespace.get_or_init(|| {
+            let mut copy = whole.to_owned_json();
+            if let Some(Json::Object(metadata)) = copy.get_mut("metadata") {
+                metadata.retain(|key, _| NAMESPACE_METADATA.contains(&key));
+            }
+            Some(copy)
+        });
+        filtered.as_ref()
+    }
+}
+
+fn texts<'r, const N: usize>(entries: [(&'static str, &'r str); N]) -> Json<'r> {
+    let entries = entries.into_iter();
+    Json::Object(entries.map(|(key, text)| (key, Json::from(text))).collect())
+}
+
+fn kind_view(kind: &Gvk) -> Json<'_> {
+    texts([
+        ("group", &kind.group),
+        ("kind", &kind.kind),
+        ("version", &kind.version),
+    ])
+}
+
+fn resource_view(resource: &Gvr) -> Json<'_> {
+    texts([
+        ("group", &resource.group),
+        ("resource", &resource.resource),
+        ("version", &resource.version),
+    ])
+}
+
+fn user_view(user: &UserInfo) -> Json<'_> {
+    let list = |items: &'_ [String]| {
+        let items = items.iter().map(|item| Json::from(item.clone()));
+        Json::Array(items.collect())
+    };
+    let mut out = Map::new();
+    if !user.extra.is_empty() {
+        let extra = user.extra.iter();
+        let extra = extra.map(|(key, values)| (key.as_str(), list(values)));
+        out.insert("extra", Json::Object(extra.collect()));
+    }
+    if !user.groups.is_empty() {
+        let groups = user.groups.iter();
+        let groups = groups.map(|group| Json::from(group.as_str()));
+        out.insert("groups", Json::Array(groups.collect()));
+    }
+    for (key, text) in [("uid", &user.uid), ("username", &user.username)] {
+        if !text.is_empty() {
+            out.insert(key, Json::from(text.as_str()));
+        }
+    }
+    Json::Object(out)
+}
+
+/// `request` as the API server presents it: empty texts are absent.
+fn request_view<'r>(request: &'r Request<'r>) -> Json<'r> {
+    let asked_kind = request.request_kind.as_ref().unwrap_or(&request.kind);
+    let asked = request
+        .request_resource
+        .as_ref()
+        .unwrap_or(&request.resource);
+    let subresource = request.sub_resource.as_deref().unwrap_or_default();
+    let asked_subresource = match &request.request_resource {
+        Some(_) => request.request_sub_resource.as_deref().unwrap_or_default(),
+        None => subresource,
+    };
+    let mut out = Map::new();
+    out.insert("dryRun", Json::Bool(request.dry_run));
+    out.insert("kind", kind_view(&request.kind));
+    for (key, text) in [
+        ("name", request.name.as_str()),
+        ("namespace", &request.namespace),
+        ("operation", request.operation.as_str()),
+    ] {
+        if !text.is_empty() {
+            out.insert(key, Json::from(text));
+        }
+    }
+    out.insert("options", request.options.clone());
+    out.insert("requestKind", kind_view(asked_kind));
+    out.insert("requestResource", resource_view(asked));
+    if !asked_subresource.is_empty() {
+        out.insert("requestSubResource", Json::from(asked_subresource));
+    }
+    out.insert("resource", resource_view(&request.resource));
+    if !subresource.is_empty() {
+        out.insert("subResource", Json::from(subresource));
+    }
+    out.insert("userInfo", user_view(&request.user));
+    Json::Object(out)
+}
+
+/// Which namespace a phase shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamespaceView {
+    /// `null`: match conditions.
+    Null,
+    /// Declared fields: validations, messages, mutations.
+    Declared,
+    /// As stored: audit annotations.
+    Whole,
+}
+
+/// What a phase evaluates with.
+#[derive(Clone, Copy)]
+pub struct Inputs<'p, 'r> {
+    /// Shared by the request.
+    pub scope: &'p Scope<'r>,
+    /// The programs of the policy.
+    pub programs: &'p Programs,
+    /// The new object; mutations change it on the way.
+    pub object: &'p Json<'p>,
+    /// The parameter object; `None` is null.
+    pub params: Option<&'p Json<'static>>,
+    /// Which namespace is shown.
+    pub namespace: NamespaceView,
+}
+
+/// One phase of evaluating one policy: its own memory of variables, its own budget.
+pub struct Phase<'p, 'r> {
+    inputs: Inputs<'p, 'r>,
+    memory: RefCell<Vec<Memo<'p>>>,
+    /// Cost of variables since it was last charged.
+    pending: Cell<u64>,
+    budget: u64,
+}
+
+/// A variable of a phase.
+#[derive(Clone, Debug)]
+enum Memo<'p> {
+    Unknown,
+    Running,
+    Known(Result<Value<'p>, EvalError>, u64),
+}
+
+impl<'p, 'r> Phase<'p, 'r> {
+    /// A fresh phase.
+    #[must_use]
+    pub fn new(inputs: Inputs<'p, 'r>, budget: u64) -> Self {
+        Self {
+            inputs,
+            memory: RefCell::new(Vec::new()),
+            pending: Cell::new(0),
+            budget,
+        }
+    }
+
+    /// What is left to spend.
+    #[must_use]
+    pub const fn remaining(&self) -> u64 {
+        self.budget
+    }
+
+    /// Evaluates one expression. The inner error is the API server's text.
+    ///
+    /// # Errors
+    /// The budget is spent.
+    pub fn run(
+        &mut self,
+        expression: &'p Expression,
+    ) -> Result<Result<Value<'p>, String>, Exhausted> {
+        let evaluation = expression.program.eval(self, PER_CALL_LIMIT);
+        for cost in [self.pending.take(), evaluation.cost] {
+            self.budget = self.budget.checked_sub(cost).ok_or(Exhausted)?;
+        }
+        Ok(evaluation.value.map_err(|error| {
+            format!(
+                "expression '{}' resulted in error: {error}",
+                expression.text
+            )
+        }))
+    }
+
+    /// What the variable cost in this phase; `None` when nothing asked for it.
+    #[must_use]
+    pub fn cost(&self, variable: usize) -> Option<u64> {
+        match self.memory.borrow().get(variable) {
+            Some(Memo::Known(_, cost)) => Some(*cost),
+            _ => None,
+        }
+    }
+
+    fn set(&self, index: usize, memo: Memo<'p>) {
+        let mut memory = self.memory.borrow_mut();
+        if memory.len() <= index {
+            memory.resize(
+                self.inputs.programs.variables.len().max(index + 1),
+                Memo::Unknown,
+            );
+        }
+        memory[index] = memo;
+    }
+}
+
+impl<'p> Activation<'p> for Phase<'p, '_> {
+    fn variable(&self, slot: Slot) -> Option<Value<'p>> {
+        let Inputs {
+            scope,
+            programs,
+            object,
+            params,
+            namespace,
+        } = self.inputs;
+        let slots = &programs.slots;
+        let slot = Some(slot);
+        let or_null = |json: Option<&'p Json<'p>>| Some(json.map_or(Value::Null, Value::from));
+        if slot == slots.object {
+            Some(Value::from(object))
+        } else if slot == slots.old_object {
+            or_null(Some(&scope.request.old_object))
+        } else if slot == slots.request {
+            or_null(Some(scope.view()))
+        } else if slot == slots.params {
+            or_null(params)
+        } else if slot == slots.namespace {
+            or_null(match namespace {
+                NamespaceView::Null => None,
+                NamespaceView::Declared => scope.declared_namespace(),
+                NamespaceView::Whole => scope.namespace(),
+            })
+        } else {
+            None
+        }
+    }
+
+    fn composed(&self, index: usize) -> Result<Value<'p>, EvalError> {
+        match self.memory.borrow().get(index) {
+            Some(Memo::Known(value, _)) => return value.clone(),
+            Some(Memo::Running) => {
+                return Err(EvalError::text("a variable refers to itself"));
+            }
+            _ => {}
+        }
+        let Some((name, expression)) = self.inputs.programs.variables.get(index) else {
+            return Err(EvalError::text("unknown variable"));
+        };
+        self.set(index, Memo::Running);
+        let evaluation = expression.program.eval(self, PER_CALL_LIMIT);
+        self.pending
+            .set(self.pending.get().saturating_add(evaluation.cost));
+        let value = evaluation.value.map_err(|error| {
+            EvalError::text(format!(
+                "composited variable {name:?} fails to evaluate: {error}"
+            ))
+        });
+        self.set(index, Memo::Known(value.clone(), evaluation.cost));
+        value
+    }
+}

@@ -1,0 +1,191 @@
+//! One change: its expression evaluated, its result applied.
+
+use crate::cel::plan::RUNTIME_BUDGET;
+use crate::cel::value::{List, Map, Struct, Value};
+use crate::model::json::Json;
+use crate::model::patch::{Op, Operation, PatchError, apply as apply_patch};
+
+use super::super::activation::{EXHAUSTED, Inputs, Phase};
+use super::super::compile::{Change, Expression};
+use super::Kind;
+
+/// The object after the change; `None` when a `test` operation kept the patch from being applied.
+///
+/// # Errors
+/// The API server's text.
+pub fn apply(
+    inputs: Inputs<'_, '_>,
+    change: &Change,
+    kind: Kind,
+) -> Result<Option<Json<'static>>, String> {
+    match change {
+        Change::JsonPatch(expression) => {
+            let operations = operations(&evaluate(inputs, expression)?)?;
+            let current = inputs.object.to_owned_json();
+            match apply_patch(&current, &operations) {
+                Ok(patched) => strict(inputs.object, patched, kind).map(Some),
+                Err(PatchError::TestFailed(_)) => Ok(None),
+                Err(error) => Err(format!("JSON Patch: {error}")),
+            }
+        }
+        Change::Apply(expression) => {
+            let value = evaluate(inputs, expression)?;
+            merge(inputs, &value, kind).map(Some)
+        }
+    }
+}
+
+fn evaluate<'p>(inputs: Inputs<'p, '_>, expression: &'p Expression) -> Result<Value<'p>, String> {
+    let mut phase = Phase::new(inputs, RUNTIME_BUDGET);
+    match phase.run(expression) {
+        Ok(value) => value,
+        Err(_) => Err(EXHAUSTED.to_owned()),
+    }
+}
+
+fn merge(inputs: Inputs<'_, '_>, value: &Value<'_>, kind: Kind) -> Result<Json<'static>, String> {
+    check_names(value)?;
+    let request = inputs.scope.request;
+    let Some(schema) = kind.schema else {
+        return Err(format!(
+            "Resource kind {} not found. There can be a delay between when CustomResourceDefinitions are created and when they are available.",
+            request.kind
+        ));
+    };
+    let mut patch = value
+        .to_unstructured()
+        .map_err(|error| format!("invalid return type: {error}"))?;
+    if let Json::Object(map) = &mut patch {
+        for key in ["apiVersion", "kind"] {
+            if let Some(text) = inputs.object.str_at(&[key]) {
+                map.insert(key, Json::from(text.to_owned()));
+            }
+        }
+    }
+    let mut merged = schema
+        .merge(inputs.object, &patch)
+        .map_err(|error| format!("error applying patch: {error}"))?;
+    default(&mut merged, kind);
+    Ok(merged)
+}
+
+/// Custom resources are defaulted after each change, so that later policies see defaults. Defaults of built-in kinds
+/// are the API server's own code.
+fn default(object: &mut Json<'static>, kind: Kind) {
+    if let Some(schema) = kind.schema.filter(|_| !kind.native) {
+        schema.default(object);
+    }
+}
+
+/// The API server decodes a patched built-in object strictly.
+fn strict(
+    before: &Json<'_>,
+    mut patched: Json<'static>,
+    kind: Kind,
+) -> Result<Json<'static>, String> {
+    if let Some(schema) = kind.schema.filter(|_| kind.native) {
+        let known = schema.unknown_fields(before);
+        let mut added = schema.unknown_fields(&patched);
+        added.retain(|path| !known.contains(path));
+        if !added.is_empty() {
+            let fields: Vec<String> = added
+                .iter()
+                .map(|path| format!("unknown field \"{path}\""))
+                .collect();
+            return Err(format!(
+                "Internal error occurred: strict decoding error: {}",
+                fields.join(", ")
+            ));
+        }
+    }
+    default(&mut patched, kind);
+    Ok(patched)
+}
+
+fn operations(value: &Value<'_>) -> Result<Vec<Operation>, String> {
+    let Value::List(list) = value else {
+        return Err("type mismatch: JSONPatchType.expression should evaluate to array".to_owned());
+    };
+    list.iter().map(|item| operation(&item)).collect()
+}
+
+fn operation(value: &Value<'_>) -> Result<Operation, String> {
+    let Value::Struct(object) = value else {
+        return Err(
+            "type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch"
+                .to_owned(),
+        );
+    };
+    let field = |name: &str| {
+        let mut fields = object.fields.iter();
+        fields
+            .find(|(key, _)| key.as_ref() == name)
+            .map(|(_, value)| value)
+    };
+    let text = |name: &str| match field(name) {
+        Some(Value::String(text)) => text.as_str().to_owned(),
+        _ => String::new(),
+    };
+    let word = text("op");
+    let op = Op::named(&word).ok_or_else(|| format!("JSON Patch: Unexpected kind: {word}"))?;
+    let value = match field("value") {
+        None => None,
+        Some(value) => {
+            if matches!(value, Value::Struct(_)) {
+                check_names(value)?;
+            }
+            let json = value.to_json().map_err(|error| {
+                format!(
+                    "JSONPath valueExpression evaluated to a type that could not marshal to JSON: {error}"
+                )
+            })?;
+            Some(json)
+        }
+    };
+    Ok(Operation {
+        op,
+        path: text("path"),
+        from: Some(text("from")).filter(|from| !from.is_empty()),
+        value,
+    })
+}
+
+/// Type names of constructed objects must agree with the fields that hold them; lists and maps add nothing.
+fn check_names(value: &Value<'_>) -> Result<(), String> {
+    let mut wrong = Vec::new();
+    if let Value::Struct(object) = value {
+        walk(value, &object.name, &mut wrong);
+    }
+    if wrong.is_empty() {
+        return Ok(());
+    }
+    Err(format!("type mismatch: {}", wrong.join("\n")))
+}
+
+fn walk(value: &Value<'_>, expected: &str, wrong: &mut Vec<String>) {
+    match value {
+        Value::Struct(object) => {
+            let Struct { name, fields } = &**object;
+            if name.as_ref() != expected {
+                wrong.push(format!(
+                    "unexpected type name \"{name}\", expected \"{expected}\", which matches field name path from root Object type"
+                ));
+            }
+            for (field, value) in fields {
+                walk(value, &format!("{expected}.{field}"), wrong);
+            }
+        }
+        Value::List(List::Made(items)) => {
+            for item in items.iter() {
+                walk(item, expected, wrong);
+            }
+        }
+        Value::Map(Map::Made(entries)) => {
+            for (_, value) in entries.iter() {
+                walk(value, expected, wrong);
+            }
+        }
+        Value::Optional(Some(inner)) => walk(inner, expected, wrong),
+        _ => {}
+    }
+}
