@@ -466,18 +466,7 @@ fn patch_field<'a>(patch: &Struct<'a>, name: &str, presence: bool) -> Found<'a> 
 
 /// What the API server says about a value that cannot be a key, which names a type of its implementation.
 pub(crate) fn invalid_key(value: &Value<'_>) -> String {
-    let ty = match value {
-        Value::Null => "types.Null",
-        Value::Bytes(_) => "types.Bytes",
-        Value::List(_) => "*types.baseList",
-        Value::Map(_) => "*types.baseMap",
-        Value::Duration(_) => "types.Duration",
-        Value::Timestamp(_) => "types.Timestamp",
-        Value::Type(_) => "*types.Type",
-        Value::Optional(_) => "*types.Optional",
-        other => other.type_name(),
-    };
-    format!("invalid qualifier type: {ty}")
+    format!("invalid qualifier type: {}", value.go_type())
 }
 
 /// `container[key]`

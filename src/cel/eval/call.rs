@@ -178,9 +178,19 @@ fn uncountable(call: &Call, values: &[Value<'_>], outcome: &Outcome<'_>) -> Opti
     let Target::Resolved(overload) = call.target else {
         return None;
     };
+    // A failed argument left its place empty.
+    let failed = outcome.is_err() && matches!(outcome, Err(error) if !is_refusal(error));
+    let go_type = |value: &Value<'_>| match value {
+        Value::Null if failed => "*types.Err".to_owned(),
+        other => other.go_type().to_owned(),
+    };
     if let ("flatten", Some(depth)) = (call.name, values.get(1)) {
-        return (outcome.is_err() && !matches!(depth, Value::Int(_)))
-            .then(|| super::aborted("interface conversion: ref.Val is *types.Err, not types.Int"));
+        return (!matches!(depth, Value::Int(_))).then(|| {
+            let ty = go_type(depth);
+            super::aborted(&format!(
+                "interface conversion: ref.Val is {ty}, not types.Int"
+            ))
+        });
     }
     let at = match call.name {
         "distinct" | "sort" => 0,
@@ -189,27 +199,24 @@ fn uncountable(call: &Call, values: &[Value<'_>], outcome: &Outcome<'_>) -> Opti
     };
     debug_assert!(at < overload.params.len());
     let value = values.get(at)?;
-    let (ty, missing) = match value {
-        // A failed argument left its place empty.
-        Value::Null if outcome.is_err() => ("*types.Err", "Add"),
-        Value::List(_) => return None,
-        Value::Null => ("types.Null", "Add"),
-        Value::Bool(_) => ("types.Bool", "Add"),
-        Value::Int(_) => ("types.Int", "Contains"),
-        Value::Uint(_) => ("types.Uint", "Contains"),
-        Value::Double(_) => ("types.Double", "Contains"),
-        Value::String(_) => ("types.String", "Contains"),
-        Value::Bytes(_) => ("types.Bytes", "Contains"),
-        Value::Duration(_) => ("types.Duration", "Contains"),
-        Value::Timestamp(_) => ("types.Timestamp", "Contains"),
-        Value::Map(_) => ("*types.baseMap", "Add"),
-        Value::Type(_) => ("*types.Type", "Add"),
-        Value::Optional(_) => ("*types.Optional", "Add"),
-        Value::Struct(_) | Value::Opaque(_) => return None,
+    let missing = match value {
+        Value::List(_) | Value::Struct(_) | Value::Opaque(_) => return None,
+        Value::Null | Value::Bool(_) | Value::Map(_) | Value::Type(_) | Value::Optional(_) => "Add",
+        _ => "Contains",
     };
+    let ty = go_type(value);
     Some(super::aborted(&format!(
         "interface conversion: {ty} is not traits.Lister: missing method {missing}"
     )))
+}
+
+/// Whether the error is about the arguments and not of one of them.
+fn is_refusal(error: &EvalError) -> bool {
+    match error {
+        EvalError::NoSuchOverload => true,
+        EvalError::Text(text) => text.starts_with("no such overload"),
+        _ => false,
+    }
 }
 
 /// What the call costs.
