@@ -211,7 +211,7 @@ impl<'a> Detective<'_, 'a> {
             self.machine.set_local(place, item);
             let anchor = match &list {
                 List::Json(items) => items.get(at).map(Anchor::Node),
-                List::Made(_) => None,
+                List::Made(_) | List::Joined(_) => None,
             };
             self.locals[usize::from(place)] = anchor;
             let decisive = self.plan.span(terms).iter().copied().find(|term| {

@@ -195,13 +195,22 @@ impl<'e> Checker<'e> {
         self.set(id, Type::Error);
         self.issue_at(
             id,
-            format!("undeclared reference to '{name}' (in container '')"),
+            format!(
+                "undeclared reference to '{name}' (in container '{}')",
+                self.env.container()
+            ),
         );
     }
 
     /// What a name means here: a comprehension variable, a declared variable or a type.
     fn lookup(&self, name: &str) -> Option<(Reference, Type)> {
-        let name = name.strip_prefix('.').unwrap_or(name);
+        self.env
+            .candidates(name)
+            .iter()
+            .find_map(|name| self.declared(name))
+    }
+
+    fn declared(&self, name: &str) -> Option<(Reference, Type)> {
         for scope in self.scopes.iter().rev() {
             if let Some((place, ty)) = scope.get(name) {
                 return Some((Reference::Local(*place), ty.clone()));

@@ -329,12 +329,8 @@ impl<'m, 'a> Machine<'m, 'a> {
     fn contains(&mut self, left: OpId, right: OpId, list: bool) -> Outcome<'a> {
         let (left, right) = self.operands(left, right)?;
         let units = if list { counted(&right).cost_size() } else { 1 };
-        let result = match (left, right) {
-            (Ok(left), Ok(right)) => operators::contains(&left, &right),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
         self.charge(units)?;
-        result
+        operators::contains(&left?, &right?)
     }
 
     /// `left.or(right)`, `left.orValue(right)`: the right side only when the left is none.

@@ -140,7 +140,7 @@ fn texts(fields: &[(Arc<str>, Value<'_>)]) -> Result<(), EvalError> {
         Value::Duration(_) => "time.Duration",
         Value::Timestamp(_) => "time.Time",
         Value::List(List::Json(_)) => "[]interface {}",
-        Value::List(List::Made(_)) => "[]ref.Val",
+        Value::List(_) => "[]ref.Val",
         Value::Map(Map::Json(_)) => "map[string]interface {}",
         Value::Map(Map::Made(_)) => "map[ref.Val]ref.Val",
         other => other.type_name(),

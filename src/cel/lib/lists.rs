@@ -401,7 +401,7 @@ fn slice<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     }
     Ok(match list {
         List::Json(items) => Value::List(List::Json(&items[from..to])),
-        List::Made(items) => Value::list(items[from..to].to_vec()),
+        made => Value::list(made.iter().skip(from).take(to - from).collect()),
     })
 }
 
@@ -462,7 +462,7 @@ fn reverse<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 fn range_size(end: &Value<'_>) -> u64 {
     match end {
         Value::Int(end) => u64::try_from(*end).unwrap_or(0),
-        _ => 0,
+        _ => 1,
     }
 }
 

@@ -4,7 +4,7 @@
 
 mod compute;
 
-pub use compute::{Arithmetic, Relation, appended, contains, inserted, negate, not, refused};
+pub use compute::{Arithmetic, Relation, contains, inserted, negate, not, refused};
 
 use super::{Call, Cost, Function, Overload};
 use crate::cel::ast::ops;

@@ -1,11 +1,10 @@
 //! What the operators compute.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use crate::cel::ast::ops;
 use crate::cel::value::order::{YEAR_LAST, YEAR_ONE};
-use crate::cel::value::{EvalError, List, Map, Timestamp, Value};
+use crate::cel::value::{EvalError, Map, Timestamp, Value};
 
 /// Nanoseconds in a second.
 const SECOND: i64 = 1_000_000_000;
@@ -125,7 +124,9 @@ impl Arithmetic {
             (Value::Bytes(a), Value::Bytes(b)) if self == Self::Add => {
                 Some(Value::Bytes([&a[..], &b[..]].concat().into()))
             }
-            (Value::List(a), Value::List(b)) if self == Self::Add => Some(concat(a, b)),
+            (Value::List(a), Value::List(b)) if self == Self::Add => {
+                return a.joined(b).map(Value::List);
+            }
             _ => None,
         };
         result.ok_or_else(|| {
@@ -235,16 +236,6 @@ fn elapsed(a: Timestamp, b: Timestamp) -> Result<i64, EvalError> {
     checked(nanos.checked_add(i64::from(a.nanos) - i64::from(b.nanos)))
 }
 
-fn concat<'a>(a: &List<'a>, b: &List<'a>) -> Value<'a> {
-    if a.is_empty() {
-        return Value::List(b.clone());
-    }
-    if b.is_empty() {
-        return Value::List(a.clone());
-    }
-    Value::list(a.iter().chain(b.iter()).collect())
-}
-
 /// `!value`
 ///
 /// # Errors
@@ -296,15 +287,4 @@ pub fn inserted<'a>(map: Map<'a>, key: Value<'a>, value: Value<'a>) -> Result<Ma
             crate::cel::lib::standard::key_text(&text)
         ))
     })
-}
-
-/// `list` with `items` added, in place when nobody else holds it.
-#[must_use]
-pub fn appended<'a>(list: List<'a>, item: Value<'a>) -> List<'a> {
-    let mut items = match list {
-        List::Made(items) => items,
-        json @ List::Json(_) => Arc::new(json.iter().collect()),
-    };
-    Arc::make_mut(&mut items).push(item);
-    List::Made(items)
 }
