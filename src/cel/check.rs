@@ -167,6 +167,12 @@ impl<'e> Checker<'e> {
     }
 
     fn set(&mut self, id: ExprId, ty: Type) {
+        let ty = if is_large(&ty) {
+            self.issue_at(id, "the type of the expression is too large".to_owned());
+            Type::Error
+        } else {
+            ty
+        };
         self.types[id.0 as usize] = Some(ty);
     }
 
@@ -495,6 +501,27 @@ impl<'e> Checker<'e> {
         self.set(field, Type::String);
         self.set(id, ty);
     }
+}
+
+/// Parts of the largest type: a map of itself to itself doubles its type, so that few steps would make types that fill
+/// the memory.
+const MAX_TYPE: usize = 2_000;
+
+fn is_large(ty: &Type) -> bool {
+    let mut work = vec![ty];
+    let mut parts = 0;
+    while let Some(ty) = work.pop() {
+        parts += 1;
+        if parts > MAX_TYPE {
+            return true;
+        }
+        match ty {
+            Type::List(inner) | Type::Optional(inner) | Type::Type(inner) => work.push(inner),
+            Type::Map(key, value) => work.extend([key.as_ref(), value.as_ref()]),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// `expected type 'a' but found 'b'`
