@@ -7,6 +7,7 @@ pub mod check;
 pub mod completions;
 pub mod input;
 pub mod render;
+pub mod serve;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -64,6 +65,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Print the objects that an installation needs.
     Render(render::RenderArgs),
+    /// Run the admission webhook.
+    Serve(Box<serve::ServeArgs>),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -91,6 +94,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args, colour),
         Command::Render(args) => render::run(&args),
+        Command::Serve(args) => serve::run(*args),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
     };
     match outcome {

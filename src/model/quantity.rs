@@ -140,7 +140,11 @@ impl Quantity {
         } else {
             self.format
         };
-        self.sum(other, format)
+        let short = match other.amount {
+            Amount::Scaled { value, scale } => Some((value, scale)),
+            Amount::Decimal(_) => None,
+        };
+        self.sum(short, &other.decimal(), format)
     }
 
     /// `self - other`. A zero takes the format of the other.
@@ -153,36 +157,32 @@ impl Quantity {
         } else {
             self.format
         };
-        let mut negated = other.clone();
-        match &mut negated.amount {
+        let negated = match other.amount {
             // The API server wraps here as well.
-            Amount::Scaled { value, .. } => *value = value.wrapping_neg(),
-            Amount::Decimal(decimal) => decimal.negate(),
-        }
-        self.sum(&negated, format)
+            Amount::Scaled { value, scale } => Some((value.wrapping_neg(), scale)),
+            Amount::Decimal(_) => None,
+        };
+        let mut exact = other.decimal();
+        exact.negate();
+        self.sum(negated, &exact, format)
     }
 
-    fn sum(&self, other: &Self, format: Format) -> Result<Self, QuantityError> {
-        let short = match (&self.amount, &other.amount) {
-            (
-                &Amount::Scaled {
-                    value: a,
-                    scale: sa,
-                },
-                &Amount::Scaled {
-                    value: b,
-                    scale: sb,
-                },
-            ) => add_scaled((a, sa), (b, sb)),
-            _ => None,
+    /// The sum with a number that is given as a scaled amount, where it is one, and exactly.
+    fn sum(
+        &self,
+        short: Option<(i64, i32)>,
+        exact: &Decimal,
+        format: Format,
+    ) -> Result<Self, QuantityError> {
+        let scaled = match self.amount {
+            Amount::Scaled { value, scale } => {
+                short.and_then(|other| add_scaled((value, scale), other))
+            }
+            Amount::Decimal(_) => None,
         };
-        let amount = match short {
+        let amount = match scaled {
             Some((value, scale)) => Amount::Scaled { value, scale },
-            None => Amount::Decimal(
-                self.decimal()
-                    .add(&other.decimal())
-                    .ok_or(QuantityError::TooLong)?,
-            ),
+            None => Amount::Decimal(self.decimal().add(exact).ok_or(QuantityError::TooLong)?),
         };
         Ok(Self {
             amount,

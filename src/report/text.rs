@@ -266,8 +266,9 @@ fn closing(summary: &Summary, palette: &Palette) -> String {
     } else {
         paint(palette.good, "all admitted")
     };
+    let noun = if *objects == 1 { "object" } else { "objects" };
     format!(
-        "{objects} objects: {verdict}, {mutated} changed on admission; rules: {pass} pass, {fail} fail, {skip} skip, \
+        "{objects} {noun}: {verdict}, {mutated} changed on admission; rules: {pass} pass, {fail} fail, {skip} skip, \
          {error} error\n"
     )
 }

@@ -13,11 +13,13 @@ use arc_swap::ArcSwapOption;
 use super::decode::decode;
 use super::reject::{Cause, Rejection};
 use super::respond::{Outcome, Review};
+use crate::api::common::GROUP;
 use crate::model::json::Json;
 use crate::model::request::{Operation, Request};
+use crate::policy::diagnostic::{Diagnostic, Sourced};
 use crate::policy::judge::judge;
 use crate::policy::mutate::mutate;
-use crate::policy::set::Set;
+use crate::policy::set::{Set, Settings};
 
 /// Namespace objects by name.
 pub type Namespaces = HashMap<String, Arc<Json<'static>>>;
@@ -26,9 +28,9 @@ pub type Namespaces = HashMap<String, Arc<Json<'static>>>;
 #[derive(Debug, Default)]
 pub struct Snapshots {
     /// The policies, once they and their parameters are loaded.
-    pub set: ArcSwapOption<Set>,
+    pub set: Arc<ArcSwapOption<Set>>,
     /// The namespaces, once they are loaded.
-    pub namespaces: ArcSwapOption<Namespaces>,
+    pub namespaces: Arc<ArcSwapOption<Namespaces>>,
 }
 
 /// Which of the two webhooks is called.
@@ -76,8 +78,21 @@ pub fn admit(hook: Hook, body: &[u8], snapshots: &Snapshots) -> Result<Answered,
     };
     Ok(evaluate(&request, |request| match hook {
         Hook::Mutate => Review::of_mutation(request, &mutate(&set, request)),
-        Hook::Validate => Review::of_verdict(request, &judge(&set, request)),
+        Hook::Validate => match mistakes(request) {
+            Some(mistakes) => Review::of_mistakes(request, &mistakes),
+            None => Review::of_verdict(request, &judge(&set, request)),
+        },
     }))
+}
+
+/// What is wrong with a policy or profile of our own kinds that somebody wants to write; `None` when nothing is.
+fn mistakes(request: &Request<'_>) -> Option<Vec<Diagnostic>> {
+    let writes = matches!(request.operation, Operation::Create | Operation::Update);
+    if request.kind.group != GROUP || !writes || request.sub_resource.is_some() {
+        return None;
+    }
+    let object = Sourced::cluster(request.object.to_owned_json());
+    Set::build(vec![object], &Settings::default()).err()
 }
 
 fn prepare<'a>(body: &'a [u8], snapshots: &Snapshots) -> Result<Request<'a>, Rejection> {
@@ -112,10 +127,7 @@ fn record(request: &Request<'_>) {
 }
 
 /// Runs the judge; its panic becomes a refusal.
-fn evaluate(
-    request: &Request<'_>,
-    judge: impl FnOnce(&Request<'_>) -> Review,
-) -> Answered {
+fn evaluate(request: &Request<'_>, judge: impl FnOnce(&Request<'_>) -> Review) -> Answered {
     let started = Instant::now();
     // Nothing is shared that a panic could leave half-changed: the request is read, the set immutable.
     let review = catch_unwind(AssertUnwindSafe(|| judge(request))).unwrap_or_else(|_panic| {
@@ -136,5 +148,51 @@ fn evaluate(
         review,
         outcome,
         operation: request.operation,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::webhook::testing;
+    use serde_json::json;
+
+    #[test]
+    fn a_panic_of_the_judge_refuses_with_500_and_the_uid() {
+        let body = testing::review("open", json!({})).to_string();
+        let request = decode(body.as_bytes()).expect("valid");
+        let answered = evaluate(&request, |_| panic!("a bug"));
+        assert_eq!(answered.outcome, Outcome::Error);
+        assert_eq!(
+            serde_json::to_value(&answered.review).expect("JSON")["response"],
+            json!({
+                "uid": "u-1",
+                "allowed": false,
+                "status": {
+                    "status": "Failure",
+                    "message": "sandfence failed while judging the request; its log has the details",
+                    "reason": "InternalError",
+                    "code": 500
+                }
+            })
+        );
+    }
+
+    #[test]
+    fn a_namespace_is_not_in_itself() {
+        let snapshots = testing::snapshots();
+        let mut review = testing::review("open", json!({}));
+        let body = review.to_string();
+        let request = prepare(body.as_bytes(), &snapshots).expect("valid");
+        assert!(request.namespace_object.is_some());
+        review["request"]["resource"] =
+            json!({"group": "", "version": "v1", "resource": "namespaces"});
+        let body = review.to_string();
+        let request = prepare(body.as_bytes(), &snapshots).expect("valid");
+        assert_eq!(request.namespace_object, None);
+        review = testing::review("unknown", json!({}));
+        let body = review.to_string();
+        let request = prepare(body.as_bytes(), &snapshots).expect("valid");
+        assert_eq!(request.namespace_object, None);
     }
 }

@@ -44,11 +44,7 @@ async fn ready(State(readiness): State<Arc<Readiness>>) -> impl IntoResponse {
 
 async fn exposition(State(metrics): State<Metrics>) -> impl IntoResponse {
     match metrics.encode() {
-        Ok(text) => (
-            StatusCode::OK,
-            [(header::CONTENT_TYPE, OPEN_METRICS)],
-            text,
-        ),
+        Ok(text) => (StatusCode::OK, [(header::CONTENT_TYPE, OPEN_METRICS)], text),
         Err(error) => (
             StatusCode::INTERNAL_SERVER_ERROR,
             [(header::CONTENT_TYPE, "text/plain")],

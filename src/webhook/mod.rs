@@ -14,3 +14,5 @@ pub mod reject;
 pub mod respond;
 pub mod router;
 pub mod server;
+#[cfg(test)]
+pub(crate) mod testing;

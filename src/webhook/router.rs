@@ -65,7 +65,6 @@ impl Hooks {
 type Shared = Arc<Hooks>;
 
 /// The routes of the HTTPS server: both webhooks and the probes.
-#[must_use]
 pub fn router(hooks: Hooks) -> Router {
     let readiness = Arc::clone(&hooks.readiness);
     let hooks = Arc::new(hooks);
@@ -102,7 +101,10 @@ async fn wrong_method(State(hooks): State<Shared>, request: Request<Body>) -> Re
 async fn not_found(uri: Uri) -> Response<Body> {
     Rejection::new(
         Cause::NotFound,
-        format!("{}: expected /mutate, /validate, /healthz or /readyz", uri.path()),
+        format!(
+            "{}: expected /mutate, /validate, /healthz or /readyz",
+            uri.path()
+        ),
     )
     .into_response()
 }
@@ -186,7 +188,9 @@ async fn admit_large(
     let overloaded = || {
         Rejection::new(
             Cause::Overloaded,
-            format!("{LARGE_AT_ONCE} large reviews are being judged and none ended in time: try again"),
+            format!(
+                "{LARGE_AT_ONCE} large reviews are being judged and none ended in time: try again"
+            ),
         )
     };
     let slot = tokio::time::timeout_at(deadline, Arc::clone(&hooks.large).acquire_owned())
@@ -274,9 +278,7 @@ fn check_head(headers: &HeaderMap, limit: usize) -> Result<(), Rejection> {
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
     match announced {
-        Some(length) if length > limit as u64 => {
-            Err(too_large(&format!("{length} bytes"), limit))
-        }
+        Some(length) if length > limit as u64 => Err(too_large(&format!("{length} bytes"), limit)),
         _ => Ok(()),
     }
 }
@@ -307,9 +309,7 @@ async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes,
     let reading = Limited::new(body, limit).collect();
     match tokio::time::timeout_at(deadline, reading).await {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(too_large("more than that", limit))
-        }
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large("more than that", limit)),
         Ok(Err(error)) => Err(Rejection::new(
             Cause::Truncated,
             format!("the body ended before it was complete: {error}"),
@@ -321,3 +321,5 @@ async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes,
     }
 }
 
+#[cfg(test)]
+mod tests;

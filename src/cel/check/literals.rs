@@ -2,13 +2,10 @@
 
 use super::{Checked, mismatch, unwrapped};
 use crate::cel::ast::{Ast, ExprId, ExprKind, Literal, MapEntry};
-use crate::cel::lib::{regex, standard};
+use crate::cel::lib::{format, regex, standard};
 use crate::cel::plan::constants;
 use crate::cel::source::Issue;
 use crate::cel::types::Type;
-
-/// The call whose list argument may mix types.
-const FORMAT: &str = "format";
 
 /// Adds what is wrong with the literals of `ast`.
 pub(super) fn validate(ast: &Ast, checked: &Checked, issues: &mut Vec<Issue>) {
@@ -17,7 +14,16 @@ pub(super) fn validate(ast: &Ast, checked: &Checked, issues: &mut Vec<Issue>) {
         match &node.kind {
             ExprKind::List { elements } if !exempt => list(ast, checked, elements, issues),
             ExprKind::Map { entries } if !exempt => map(ast, checked, entries, issues),
-            ExprKind::Call { function, args, .. } => {
+            ExprKind::Call {
+                function,
+                target,
+                args,
+            } => {
+                if function == format::NAME
+                    && let (Some(target), [list]) = (target, &args[..])
+                {
+                    issues.extend(template(ast, checked, node.offset, *target, *list));
+                }
                 if let Some(first) = args.first()
                     && let ExprKind::Literal(literal) = &ast.node(*first).kind
                     && !is_valid(function, literal)
@@ -46,8 +52,8 @@ fn exempted(ast: &Ast) -> Vec<bool> {
         exempt[at] = inside;
         seen[at] = true;
         let node = ast.node(id);
-        let inside =
-            inside || matches!(&node.kind, ExprKind::Call { function, .. } if function == FORMAT);
+        let inside = inside
+            || matches!(&node.kind, ExprKind::Call { function, .. } if function == format::NAME);
         for_children(&node.kind, |child| work.push((child, inside)));
     }
     // Nodes that no longer belong to the tree (replaced by a macro) are not judged.
@@ -124,6 +130,29 @@ fn map(ast: &Ast, checked: &Checked, entries: &[MapEntry], issues: &mut Vec<Issu
             }
         }
     }
+}
+
+/// What is wrong with a call of `format` on a literal template with a literal list, the call being at `offset`.
+fn template(
+    ast: &Ast,
+    checked: &Checked,
+    offset: u32,
+    target: ExprId,
+    list: ExprId,
+) -> Option<Issue> {
+    let ExprKind::Literal(Literal::String(template)) = &ast.node(target).kind else {
+        return None;
+    };
+    let ExprKind::List { elements } = &ast.node(list).kind else {
+        return None;
+    };
+    let arguments: Vec<ExprId> = elements.iter().map(|(element, _)| *element).collect();
+    let type_of = |id| checked.type_of(id).clone();
+    let fault = format::check_literal(ast, template, &arguments, &type_of).err()?;
+    Some(Issue {
+        offset: fault.argument.map_or(offset, |id| ast.node(id).offset),
+        message: fault.message,
+    })
 }
 
 fn entry_type(checked: &Checked, id: ExprId, optional: bool) -> &Type {

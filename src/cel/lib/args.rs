@@ -2,15 +2,12 @@
 //! in which Go prints values inside error texts.
 
 use super::{Call, Cost, Overload};
+use crate::cel::cost::PER_CALL_LIMIT;
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, List, Map, Str, Value};
 
 /// Result of a call.
 pub(super) type Outcome<'a> = Result<Value<'a>, EvalError>;
-
-/// No evaluation may cost more than the largest budget there is (contract 1.18: 10 000 000 for all validations of one
-/// policy), so work that is certain to cost more is refused before it is done.
-pub(super) const COST_CEILING: u64 = 10_000_000;
 
 /// Longest text that a call may make, in octets. Handling a text costs a tenth of a unit per code point, so a longer
 /// one could not be used for anything within one program run; without the limit `replace` and `format` could make
@@ -72,50 +69,11 @@ pub(super) const SCAN_TWICE: Cost = Cost::PerSize {
 
 /// The error for an argument whose content does not fit the signature: `no such overload: sum(list)`.
 pub(super) fn no_such_overload(function: &str, args: &[Value<'_>]) -> EvalError {
-    let types: Vec<&str> = args.iter().map(type_name).collect();
+    let types: Vec<&str> = args.iter().map(Value::type_name).collect();
     EvalError::text(format!(
         "no such overload: {function}({})",
         types.join(", ")
     ))
-}
-
-/// Name of the type of a value, without parameters.
-pub(super) fn type_name<'v>(value: &'v Value<'_>) -> &'v str {
-    match value {
-        Value::Null => "null_type",
-        Value::Bool(_) => "bool",
-        Value::Int(_) => "int",
-        Value::Uint(_) => "uint",
-        Value::Double(_) => "double",
-        Value::String(_) => "string",
-        Value::Bytes(_) => "bytes",
-        Value::List(_) => "list",
-        Value::Map(_) => "map",
-        Value::Duration(_) => "google.protobuf.Duration",
-        Value::Timestamp(_) => "google.protobuf.Timestamp",
-        Value::Type(_) => "type",
-        Value::Optional(_) => "optional_type",
-        Value::Struct(object) => &object.name,
-        Value::Opaque(opaque) => opaque.type_name(),
-    }
-}
-
-/// Size as the cost model counts it: code points, octets, elements, otherwise 1.
-pub(super) fn size(value: &Value<'_>) -> u64 {
-    let size = match value {
-        Value::String(text) => text.chars().count(),
-        Value::Bytes(octets) => octets.len(),
-        Value::List(list) => list.len(),
-        Value::Map(map) => map.len(),
-        _ => 1,
-    };
-    size as u64
-}
-
-/// `ceil(factor × size)`
-pub(super) fn scaled(size: u64, factor: f64) -> u64 {
-    // Sizes are far below 2^53 and factors are small: exact enough, and never negative.
-    (size as f64 * factor).ceil() as u64
 }
 
 /// Cost of walking through everything inside a value: a tenth per octet of text, one per other scalar.
@@ -152,9 +110,9 @@ pub(super) fn check_length(octets: usize) -> Result<(), EvalError> {
     Ok(())
 }
 
-/// Refuses work above [`COST_CEILING`].
+/// Refuses work that costs more than one program run may: it is not done, only charged.
 pub(super) fn check_cost(units: u64) -> Result<(), EvalError> {
-    if units > COST_CEILING {
+    if units > PER_CALL_LIMIT {
         return Err(EvalError::CostExceeded);
     }
     Ok(())

@@ -6,8 +6,7 @@
 
 use std::cmp::Ordering;
 
-use super::args::{Outcome, UNIT, check_cost, no_such_overload, size, traversal};
-use super::compare::{equal, order};
+use super::args::{Outcome, UNIT, check_cost, no_such_overload, traversal};
 use super::{Call, Cost, Function, Overload};
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, List, Value};
@@ -21,7 +20,7 @@ const WALK: Cost = Cost::Custom(|args, _| args.first().map_or(0, traversal));
 /// Fixed part of the cost of making a list: the call and the list.
 pub(super) const MAKE_LIST: u64 = 11;
 /// As many units as the result has elements, and the making of a list.
-const PER_RESULT: Cost = Cost::Custom(|_, result| size(result) + MAKE_LIST);
+const PER_RESULT: Cost = Cost::Custom(|_, result| result.cost_size() + MAKE_LIST);
 
 /// One overload of `isSorted` per element type.
 macro_rules! is_sorted_overloads {
@@ -175,7 +174,7 @@ pub const FUNCTIONS: &[Function] = &[
             "lists_range",
             &[Ty::Int],
             Ty::List(&Ty::Int),
-            PER_RESULT,
+            Cost::Custom(|args, _| args.first().map_or(0, range_size) + MAKE_LIST),
             range,
         )],
     },
@@ -240,13 +239,12 @@ pub(super) fn pairs_cost(list: &Value<'_>) -> u64 {
 
 fn flatten_cost(args: &[Value<'_>], _: &Value<'_>) -> u64 {
     let depth = match args.get(1) {
-        Some(Value::Int(depth)) => u64::try_from(*depth).unwrap_or(0),
+        Some(Value::Int(depth)) => *depth,
         _ => 1,
     };
-    args.first()
-        .map_or(0, size)
-        .saturating_mul(depth)
-        .saturating_add(MAKE_LIST)
+    let size = args.first().map_or(0, Value::cost_size).cast_signed();
+    // A negative depth, which is an error, lowers the cost of the call, as in the API server.
+    MAKE_LIST.saturating_add_signed(size.saturating_mul(depth))
 }
 
 /// The only argument, a list.
@@ -294,7 +292,7 @@ fn is_sorted<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let mut previous: Option<Value<'a>> = None;
     for item in comparable_elements("isSorted", args)? {
         let item = item?;
-        if previous.is_some_and(|previous| order(&previous, &item) == Some(Ordering::Greater)) {
+        if previous.is_some_and(|previous| previous.compare(&item) == Ok(Ordering::Greater)) {
             return Ok(Value::Bool(false));
         }
         previous = Some(item);
@@ -308,7 +306,7 @@ fn extreme<'a>(function: &str, args: &[Value<'a>], replaced_when: Ordering) -> O
     for item in comparable_elements(function, args)? {
         let item = item?;
         best = match best {
-            Some(best) if order(&best, &item) != Some(replaced_when) => Some(best),
+            Some(best) if best.compare(&item) != Ok(replaced_when) => Some(best),
             _ => Some(item),
         };
     }
@@ -359,16 +357,19 @@ fn index_of<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let [Value::List(list), wanted] = args else {
         return Err(EvalError::NoSuchOverload);
     };
-    Ok(place(list.iter().position(|item| equal(&item, wanted))))
+    Ok(place(
+        list.iter().position(|item| item.equals(wanted) == Ok(true)),
+    ))
 }
 
 fn last_index_of<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let [Value::List(list), wanted] = args else {
         return Err(EvalError::NoSuchOverload);
     };
-    let found = (0..list.len())
-        .rev()
-        .find(|index| list.get(*index).is_some_and(|item| equal(&item, wanted)));
+    let found = (0..list.len()).rev().find(|index| {
+        list.get(*index)
+            .is_some_and(|item| item.equals(wanted) == Ok(true))
+    });
     Ok(place(found))
 }
 
@@ -404,10 +405,20 @@ fn slice<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     })
 }
 
+fn not_flattened(value: &Value<'_>, depth: &str) -> EvalError {
+    EvalError::text(format!(
+        "no such overload: {}.flatten({depth})",
+        value.type_of()
+    ))
+}
+
 fn flatten<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let (list, depth) = match args {
         [Value::List(list)] => (list, 1),
         [Value::List(list), Value::Int(depth)] => (list, *depth),
+        // Nothing guards this function: it answers for itself.
+        [other] => return Err(not_flattened(other, "")),
+        [other, depth] => return Err(not_flattened(other, depth.type_name())),
         _ => return Err(EvalError::NoSuchOverload),
     };
     let depth =
@@ -434,7 +445,7 @@ fn distinct<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     check_cost(args.first().map_or(0, pairs_cost))?;
     let mut kept: Vec<Value<'a>> = Vec::new();
     for item in list.iter() {
-        if !kept.iter().any(|other| equal(&item, other)) {
+        if !kept.iter().any(|other| item.equals(other) == Ok(true)) {
             kept.push(item);
         }
     }
@@ -447,11 +458,19 @@ fn reverse<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     Ok(Value::list(items))
 }
 
+/// Length of the range up to a number.
+fn range_size(end: &Value<'_>) -> u64 {
+    match end {
+        Value::Int(end) => u64::try_from(*end).unwrap_or(0),
+        _ => 0,
+    }
+}
+
 fn range<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let [Value::Int(end)] = args else {
         return Err(EvalError::NoSuchOverload);
     };
-    check_cost(u64::try_from(*end).unwrap_or(0))?;
+    check_cost(args.first().map_or(0, range_size))?;
     Ok(Value::list((0..*end).map(Value::Int).collect()))
 }
 

@@ -1,14 +1,20 @@
 //! Function libraries as tables: one file per family, one [`Function`] per name, one [`Overload`] per signature with
 //! its cost and its code. The checker reads the signatures, the planner picks the code, the meter charges the cost.
 
+mod addr;
 mod args;
-mod compare;
+pub mod authz;
+pub mod cidr;
+pub mod format;
+pub mod ip;
 pub mod lists;
+pub mod named_format;
 pub mod numbers;
 pub mod operators;
 pub mod optional;
 pub mod quantity;
 pub mod regex;
+pub mod semver;
 pub mod sets;
 pub mod sorting;
 pub mod standard;
@@ -17,6 +23,7 @@ pub mod strings;
 mod testing;
 pub mod text;
 pub mod time;
+pub mod url;
 
 use super::types::Ty;
 use super::value::{EvalError, Value};
@@ -73,13 +80,20 @@ pub struct Function {
 /// Every function of the extension libraries. Names repeat where several libraries add overloads to one function.
 pub fn extensions() -> impl Iterator<Item = &'static Function> {
     [
+        authz::FUNCTIONS,
+        cidr::FUNCTIONS,
+        format::FUNCTIONS,
+        ip::FUNCTIONS,
         lists::FUNCTIONS,
+        named_format::FUNCTIONS,
         quantity::FUNCTIONS,
         regex::FUNCTIONS,
+        semver::FUNCTIONS,
         sets::FUNCTIONS,
         sorting::FUNCTIONS,
         strings::FUNCTIONS,
         time::FUNCTIONS,
+        url::FUNCTIONS,
     ]
     .into_iter()
     .flatten()

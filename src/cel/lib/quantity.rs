@@ -38,6 +38,28 @@ impl Opaque for Quantity {
     }
 }
 
+/// What `add` and `sub` give. On the right of `==` it has no overload, in the API server by accident.
+#[derive(Clone, Debug)]
+struct Sum(Quantity);
+
+impl Opaque for Sum {
+    fn type_name(&self) -> &'static str {
+        TYPE_NAME
+    }
+
+    fn equals(&self, other: &dyn Opaque) -> Option<bool> {
+        self.0.equals(other)
+    }
+
+    fn text(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
 /// The functions.
 pub const FUNCTIONS: &[Function] = &[
     Function {
@@ -146,9 +168,17 @@ pub const FUNCTIONS: &[Function] = &[
     },
 ];
 
+/// The quantity in a value, whichever way it was made.
+#[must_use]
+pub fn quantity_of<'v>(value: &'v Value<'_>) -> Option<&'v Quantity> {
+    value
+        .as_opaque()
+        .or_else(|| value.as_opaque::<Sum>().map(|sum| &sum.0))
+}
+
 fn receiver<'v>(args: &'v [Value<'_>]) -> Result<&'v Quantity, EvalError> {
     args.first()
-        .and_then(Value::as_opaque)
+        .and_then(quantity_of)
         .ok_or(EvalError::NoSuchOverload)
 }
 
@@ -156,7 +186,7 @@ fn receiver<'v>(args: &'v [Value<'_>]) -> Result<&'v Quantity, EvalError> {
 fn operand(args: &[Value<'_>]) -> Result<Quantity, EvalError> {
     match args.get(1) {
         Some(Value::Int(value)) => Ok(Quantity::from_int(*value)),
-        Some(value) => value.as_opaque().cloned().ok_or(EvalError::NoSuchOverload),
+        Some(value) => quantity_of(value).cloned().ok_or(EvalError::NoSuchOverload),
         None => Err(EvalError::NoSuchOverload),
     }
 }
@@ -165,7 +195,7 @@ fn order(args: &[Value<'_>]) -> Result<Ordering, EvalError> {
     let [left, right] = args else {
         return Err(EvalError::NoSuchOverload);
     };
-    match (left.as_opaque::<Quantity>(), right.as_opaque::<Quantity>()) {
+    match (quantity_of(left), quantity_of(right)) {
         (Some(left), Some(right)) => Ok(left.cmp(right)),
         _ => Err(EvalError::NoSuchOverload),
     }
@@ -221,13 +251,13 @@ fn is_integer<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 fn add<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     receiver(args)?
         .add(&operand(args)?)
-        .map(Value::opaque)
+        .map(|sum| Value::opaque(Sum(sum)))
         .map_err(|error| EvalError::text(error.to_string()))
 }
 
 fn sub<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     receiver(args)?
         .sub(&operand(args)?)
-        .map(Value::opaque)
+        .map(|sum| Value::opaque(Sum(sum)))
         .map_err(|error| EvalError::text(error.to_string()))
 }

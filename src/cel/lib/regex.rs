@@ -13,8 +13,9 @@ mod translate;
 
 use regex::{Regex, RegexBuilder};
 
-use super::args::{Outcome, part, scaled, size};
+use super::args::{Outcome, part};
 use super::{Cost, Function, Overload};
+use crate::cel::cost;
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, Str, Value};
 
@@ -28,7 +29,7 @@ const PAIR: &[Ty] = &[Ty::String, Ty::String];
 const TEXTS: Ty = Ty::List(&Ty::String);
 /// Length of the text times length of the pattern.
 const SEARCH: Cost = Cost::Custom(|args, _| match args {
-    [text, pattern, ..] => search_cost(size(text), size(pattern)),
+    [text, pattern, ..] => cost::regex(text.cost_size(), pattern.cost_size()),
     _ => 0,
 });
 
@@ -58,11 +59,6 @@ pub const FUNCTIONS: &[Function] = &[
         ],
     },
 ];
-
-/// Cost of searching a text of `text` code points with a pattern of `pattern` code points.
-pub(super) fn search_cost(text: u64, pattern: u64) -> u64 {
-    scaled(text.saturating_add(1), 0.1).saturating_mul(scaled(pattern, 0.25))
-}
 
 /// Compiles a pattern of Go's syntax.
 ///

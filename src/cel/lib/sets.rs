@@ -1,7 +1,6 @@
 //! `sets.contains`, `sets.equivalent`, `sets.intersects`: lists taken as sets, by `==` (contract 3.8).
 
 use super::args::{Outcome, check_cost};
-use super::compare::equal;
 use super::{Cost, Function, Overload};
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, List, Value};
@@ -44,7 +43,7 @@ pub const FUNCTIONS: &[Function] = &[
 ];
 
 fn cost(args: &[Value<'_>], rounds: u64) -> u64 {
-    let sizes = args.iter().map(super::args::size);
+    let sizes = args.iter().map(Value::cost_size);
     sizes.fold(rounds, u64::saturating_mul).saturating_add(1)
 }
 
@@ -58,7 +57,7 @@ fn pair<'v, 'a>(args: &'v [Value<'a>]) -> Result<(&'v List<'a>, &'v List<'a>), E
 }
 
 fn has(list: &List<'_>, wanted: &Value<'_>) -> bool {
-    list.iter().any(|item| equal(wanted, &item))
+    list.iter().any(|item| wanted.equals(&item) == Ok(true))
 }
 
 fn has_all(list: &List<'_>, wanted: &List<'_>) -> bool {

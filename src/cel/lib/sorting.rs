@@ -3,7 +3,6 @@
 use std::cmp::Ordering;
 
 use super::args::Outcome;
-use super::compare::order;
 use super::lists::{is_comparable, pairs_cost};
 use super::{Cost, Function, Overload};
 use crate::cel::types::Ty;
@@ -64,14 +63,14 @@ pub const FUNCTIONS: &[Function] = &[
 fn sort<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::List(list)] => sorted(list, list),
-        _ => Err(EvalError::NoSuchOverload),
+        _ => Err(EvalError::text("no such overload: sort")),
     }
 }
 
 fn sort_by_keys<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     match args {
         [Value::List(list), Value::List(keys)] => sorted(list, keys),
-        _ => Err(EvalError::NoSuchOverload),
+        _ => Err(EvalError::text(format!("no such overload: {SORT_BY_KEYS}"))),
     }
 }
 
@@ -98,7 +97,7 @@ fn sorted<'a>(list: &List<'a>, keys: &List<'a>) -> Outcome<'a> {
     }
     let mut places: Vec<usize> = (0..keys.len()).collect();
     merge_sort(&mut places, &|a, b| {
-        order(&keys[a], &keys[b]) == Some(Ordering::Less)
+        keys[a].compare(&keys[b]) == Ok(Ordering::Less)
     });
     Ok(Value::list(
         places

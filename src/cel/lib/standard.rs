@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::operators::refused;
 use super::{Call, Cost, Function, Overload, numbers, regex, time};
 use crate::cel::cost;
+use crate::cel::env::objects;
 use crate::cel::types::{Ty, Type};
 use crate::cel::value::order::{YEAR_LAST, YEAR_ONE};
 use crate::cel::value::{EvalError, Opaque, Str, Timestamp, Value};
@@ -276,6 +277,7 @@ fn matches<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
 /// What `type(value)` gives: constructed objects of admission give `type` itself, as in the API server.
 fn type_value(value: &Value<'_>) -> Type {
     match value {
+        Value::Struct(object) if !objects::is_constructed(&object.name) => value.type_of(),
         Value::Type(_) | Value::Struct(_) => bare_type(),
         other => other.type_of(),
     }
@@ -353,6 +355,7 @@ fn to_timestamp<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
         Value::Int(seconds) => Timestamp {
             seconds: *seconds,
             nanos: 0,
+            offset: 0,
         },
         Value::String(text) => time::parse_timestamp(text)
             .ok_or_else(|| conversion("string", "google.protobuf.Timestamp"))?,

@@ -1,10 +1,10 @@
 //! Text functions (contract 3.7, without `format`) and `jsonpatch.escapeKey`. Offsets count code points.
 
 use super::args::{
-    Outcome, SCAN, SCAN_TWICE, UNIT, check_length, display, no_such_overload, part, scaled, size,
-    traversal,
+    Outcome, SCAN, SCAN_TWICE, UNIT, check_length, display, no_such_overload, part, traversal,
 };
 use super::{Cost, Function, Overload};
+use crate::cel::cost::per_size;
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, Str, Value};
 
@@ -16,7 +16,7 @@ const TEXTS: Ty = Ty::List(&Ty::String);
 /// `indexOf`, `lastIndexOf`: a walk through the receiver.
 const WALK: Cost = Cost::Custom(|args, _| args.first().map_or(0, traversal));
 /// `join`: twice a tenth of the result.
-const JOIN: Cost = Cost::Custom(|_, result| scaled(size(result), 0.2));
+const JOIN: Cost = Cost::Custom(|_, result| per_size(result.cost_size(), 0.2));
 
 /// The functions.
 pub const FUNCTIONS: &[Function] = &[

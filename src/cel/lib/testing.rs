@@ -43,7 +43,7 @@ pub(super) fn cost(functions: &[Function], name: &str, args: &[Value<'_>]) -> u6
     let result = (overload.call)(args).unwrap();
     match overload.cost {
         Cost::Fixed(units) => units,
-        Cost::PerSize { arg, factor } => super::args::scaled(super::args::size(&args[arg]), factor),
+        Cost::PerSize { arg, factor } => crate::cel::cost::per_size(args[arg].cost_size(), factor),
         Cost::Resolved(cost) | Cost::Custom(cost) => cost(args, &result),
     }
 }
@@ -69,7 +69,7 @@ fn takes((param, value): (&Ty, &Value<'_>)) -> bool {
         Ty::List(_) => matches!(value, Value::List(_)),
         Ty::Duration => matches!(value, Value::Duration(_)),
         Ty::Timestamp => matches!(value, Value::Timestamp(_)),
-        Ty::Opaque(name) => super::args::type_name(value) == *name,
+        Ty::Opaque(name) => value.type_name() == *name,
         _ => false,
     }
 }

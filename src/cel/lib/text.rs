@@ -14,10 +14,21 @@ static PRINTABLE: LazyLock<Regex> = LazyLock::new(|| {
 /// Go's `%q`: double quotes, escapes for what is not printable.
 #[must_use]
 pub fn go_quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len() + 2);
+    go_quote_octets(text.as_bytes())
+}
+
+/// The same for octets; those that are no UTF-8 appear as `\xNN`.
+#[must_use]
+pub fn go_quote_octets(octets: &[u8]) -> String {
+    let mut quoted = String::with_capacity(octets.len() + 2);
     quoted.push('"');
-    for c in text.chars() {
-        push_quoted(&mut quoted, c);
+    for chunk in octets.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            push_quoted(&mut quoted, c);
+        }
+        for octet in chunk.invalid() {
+            quoted.push_str(&format!("\\x{octet:02x}"));
+        }
     }
     quoted.push('"');
     quoted
@@ -71,5 +82,6 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(go_quote(text), expected, "{text:?}");
         }
+        assert_eq!(go_quote_octets(b"%a\xc3\xff"), r#""%a\xc3\xff""#);
     }
 }

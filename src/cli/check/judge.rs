@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::policies::Loaded;
+use crate::model::fields::FieldError;
 use crate::model::gvk::{Gvk, Gvr, Scope};
 use crate::model::json::{Json, Map};
 use crate::model::request::Request;
@@ -11,10 +12,10 @@ use crate::model::verdict::{Action, Finding, Outcome, Reason, Rule};
 use crate::model::yaml::Document;
 use crate::model::yaml_out::to_yaml;
 use crate::owned_json;
+use crate::policy::conform;
 use crate::policy::judge::judge_all;
 use crate::policy::mutate::mutate;
 use crate::report::document::{MutationRow, ObjectRef, Problem, Row, RuleRef, Severity};
-use crate::schema::FieldError;
 use crate::schema::catalog;
 
 /// Policy name of rows that come from the resource's own schema.
@@ -230,20 +231,11 @@ fn request(document: &Document, gvk: &Gvk, namespace: &str) -> (Request<'static>
     let mut errors = Vec::new();
     if let Some(entry) = known {
         let schema = entry.schema();
-        // kubectl applies with strict field validation: an unknown field is an error, not a silent loss.
-        errors.extend(
-            schema
-                .unknown_fields(&value)
-                .into_iter()
-                .map(|path| FieldError {
-                    path,
-                    message: "unknown field".to_owned(),
-                }),
-        );
-        schema.prune(&mut value);
         schema.default(&mut value);
         schema.coerce(&mut value);
-        errors.extend(schema.validate(&value));
+        // kubectl applies with strict field validation: an unknown field is an error, not a silent loss.
+        errors = conform::check(schema, &value);
+        schema.prune(&mut value);
     }
     let mut request = Request::create(resource, value);
     if scope == Scope::Cluster {

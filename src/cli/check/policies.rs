@@ -79,10 +79,9 @@ pub fn load(
         let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}\n{}", count(texts.len()), texts.join("\n"))
     })?;
-    if wanted.is_empty()
-        && choice.profiles == [DEFAULT_PRESET]
-        && set.policies().any(|policy| policy.takes_profiles())
-    {
+    let guarded = set.policies().any(|policy| policy.takes_profiles());
+    let profiles = if guarded { choice.profiles } else { Vec::new() };
+    if wanted.is_empty() && profiles == [DEFAULT_PRESET] {
         notes.push(format!(
             "no GuardrailProfile among the inputs: judging by the shipped profile `{DEFAULT_PRESET}`; choose with --profile"
         ));
@@ -97,7 +96,7 @@ pub fn load(
     Ok(Loaded {
         set,
         sources,
-        profiles: choice.profiles,
+        profiles,
         notes,
     })
 }
