@@ -4,8 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use sandfence::api::{crds, openapi};
-use serde_json::Value;
+use sandfence::api::crds;
 
 const HINT: &str = "SANDFENCE_REFRESH=1 cargo test --test generated";
 
@@ -50,27 +49,4 @@ fn chart_crds_are_current() {
         })
         .collect();
     assert_eq!(found, names, "files in {} without a kind", folder.display());
-}
-
-/// The documents are those saved from an API server as the documentation of `api::openapi` says; without them there
-/// is nothing to compare, and the committed definitions are held by the tests of the CRDs made from them.
-#[test]
-fn definitions_are_those_of_the_api_server() {
-    let Some(folder) = std::env::var_os("SANDFENCE_OPENAPI_DIR") else {
-        assert!(openapi::resolve("core.v1.PodSpec", openapi::Dialect::Crd).is_some());
-        return;
-    };
-    let documents: Vec<Value> = ["core.json", "networking.json", "rbac.json"]
-        .iter()
-        .map(|name| {
-            let text = std::fs::read_to_string(Path::new(&folder).join(name)).expect(name);
-            serde_json::from_str(&text).expect(name)
-        })
-        .collect();
-    let definitions = openapi::reduce(&documents).expect("complete documents");
-    let text = serde_json::to_string(&definitions).expect("JSON");
-    hold(
-        &in_repository("src/api/data/definitions.json"),
-        &(text + "\n"),
-    );
 }

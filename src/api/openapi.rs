@@ -3,15 +3,8 @@
 //! `data/definitions.json` keeps, as compact JSON without descriptions, every definition reachable from [`ROOTS`], with
 //! references intact; [`resolve`] turns one into a self-contained structural schema, in one of two [`Dialect`]s.
 //!
-//! Refresh (only for another Kubernetes version), against a running API server:
-//!
-//! ```text
-//! mkdir openapi
-//! kubectl get --raw /openapi/v3/api/v1                            > openapi/core.json
-//! kubectl get --raw /openapi/v3/apis/networking.k8s.io/v1         > openapi/networking.json
-//! kubectl get --raw /openapi/v3/apis/rbac.authorization.k8s.io/v1 > openapi/rbac.json
-//! SANDFENCE_OPENAPI_DIR=$PWD/openapi SANDFENCE_REFRESH=1 cargo test --test generated
-//! ```
+//! A test holds them equal to what the API server under test publishes. Refresh, for another Kubernetes version only:
+//! `SANDFENCE_REFRESH=1 cargo test --test crds definitions`, then the CRDs made from them.
 //!
 //! Pure: text in, values out. Depends on nothing inside the crate.
 

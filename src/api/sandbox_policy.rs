@@ -30,8 +30,8 @@ const MAX_EXPRESSION: usize = 16_384;
         "message": "a policy either validates (validations, auditAnnotations) or mutates (mutations)",
     },
     {
-        "rule": "has(self.paramRef) == has(self.paramKind)",
-        "message": "paramKind and paramRef belong together",
+        "rule": "has(self.paramRef) ? has(self.paramKind) : !has(self.paramKind) || (self.paramKind.kind == 'GuardrailProfile' && self.paramKind.apiVersion.startsWith('sandfence.dev/'))",
+        "message": "paramKind and paramRef belong together, unless guardrail profiles bind the policy",
         "fieldPath": ".paramRef",
     },
     {
@@ -98,10 +98,11 @@ pub struct SandboxPolicySpec {
     /// The kind of the parameter object, `params` in expressions. Absent: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub param_kind: Option<KindReference>,
-    /// Which parameter objects are used; the policy runs once for each. Absent: none.
+    /// Which parameter objects are used; the policy runs once for each. Absent with GuardrailProfile as paramKind and
+    /// without validationActions: every profile, where and as it says. Absent otherwise: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub param_ref: Option<ParamRef>,
-    /// What a broken rule leads to. Absent: Deny.
+    /// What a broken rule leads to. Absent: Deny, or what the profile says where profiles bind the policy.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(
         length(min = 1, max = 2),
@@ -163,7 +164,7 @@ pub struct MatchConstraints {
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-validations" = [
     {
-        "rule": "[self.operations.map(o, string(o)), self.apiGroups, self.apiVersions].all(names, !('*' in names) || size(names) == 1)",
+        "rule": "(!('*' in self.operations) || size(self.operations) == 1) && (!('*' in self.apiGroups) || size(self.apiGroups) == 1) && (!('*' in self.apiVersions) || size(self.apiVersions) == 1)",
         "message": "'*' in operations, apiGroups or apiVersions must stand alone",
     },
     {

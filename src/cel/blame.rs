@@ -273,7 +273,7 @@ impl<'a> Detective<'_, 'a> {
     fn attribute(&mut self, attribute: &'a Attribute) -> Option<BlamedField<'a>> {
         let (mut cursor, mut anchor) = self.start(attribute)?;
         for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
-            match self.machine.select(&cursor, qualifier) {
+            match self.machine.select(&cursor, qualifier, true) {
                 Found::At(next) => {
                     anchor = anchor_of(&next);
                     cursor = next;

@@ -2,7 +2,7 @@
 //!
 //! `source` text and positions -> `parse` to an `ast` -> `check` types against an `env` -> `plan` into a compact
 //! program with resolved overloads -> `eval` over borrowed JSON with a cost budget. `lib` holds the function tables.
-//! Pure; depends on `model` only.
+//! Pure; depends on `model`, and `rules` on `schema`.
 
 pub mod ast;
 pub mod blame;
@@ -14,6 +14,7 @@ mod eval;
 pub mod lib;
 pub mod parse;
 pub mod plan;
+pub mod rules;
 pub mod source;
 pub mod typed;
 pub mod types;

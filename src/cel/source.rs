@@ -41,9 +41,12 @@ impl Source {
         &self.text
     }
 
-    /// Line and column of a code point offset.
+    /// Line and column of a code point offset; the first ones for offsets that are none.
     #[must_use]
     pub fn position(&self, offset: u32) -> Position {
+        if offset >= LEFT_OUT {
+            return Position { line: 1, column: 1 };
+        }
         let line = self.lines.partition_point(|start| *start <= offset).max(1);
         let start = self.lines.get(line - 1).copied().unwrap_or(0);
         Position {
@@ -56,17 +59,21 @@ impl Source {
 /// One thing wrong with an expression.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issue {
-    /// Code point offset, or [`NOWHERE`].
+    /// Code point offset, or one of [`NOWHERE`], [`BEFORE`], [`LEFT_OUT`].
     pub offset: u32,
     /// What is wrong, in cel-go's words.
     pub message: String,
 }
 
-/// Offset of issues about the expression as a whole.
-pub const NOWHERE: u32 = u32::MAX;
+/// Offset of issues about the expression as a whole: cel-go prints them at line -1.
+pub const NOWHERE: u32 = u32::MAX - 1;
+
+/// Offset of issues that cel-go places in front of the text, at column 0: about what a syntax error left of an operand,
+/// and all about an empty text.
+pub const BEFORE: u32 = u32::MAX;
 
 /// Offset of the closing line that counts the issues left out.
-pub const LEFT_OUT: u32 = u32::MAX - 1;
+pub const LEFT_OUT: u32 = u32::MAX - 2;
 
 /// How many issues are kept for one expression: cel-go's limit.
 pub const MAX_ISSUES: usize = 100;
@@ -90,7 +97,7 @@ impl Issue {
 pub struct CompileError {
     /// The expression.
     pub source: Source,
-    /// At least one; see [`NOWHERE`] and [`LEFT_OUT`] for offsets that are none.
+    /// At least one.
     pub issues: Vec<Issue>,
 }
 
@@ -103,7 +110,7 @@ impl CompileError {
     pub fn new(source: Source, mut issues: Vec<Issue>) -> Self {
         let more = issues.len().saturating_sub(MAX_ISSUES);
         issues.truncate(MAX_ISSUES);
-        issues.sort_by_key(|issue| issue.offset.wrapping_add(1));
+        issues.sort_by_key(|issue| issue.offset.wrapping_add(2));
         if more > 0 {
             issues.push(Issue {
                 offset: LEFT_OUT,
@@ -122,22 +129,30 @@ impl fmt::Display for CompileError {
                 f.write_str("\n")?;
             }
             let message = &issue.message;
-            let place = match issue.offset {
-                NOWHERE => Some("ERROR: <input>:-1:0: "),
-                LEFT_OUT => Some(""),
-                _ if self.source.text.is_empty() => Some("ERROR: <input>:1:0: "),
-                _ => None,
+            let Position { line, column } = match issue.offset {
+                NOWHERE => {
+                    write!(f, "ERROR: <input>:-1:0: {message}")?;
+                    continue;
+                }
+                LEFT_OUT => {
+                    f.write_str(message)?;
+                    continue;
+                }
+                BEFORE => Position { line: 1, column: 0 },
+                offset => self.source.position(offset),
             };
-            if let Some(place) = place {
-                write!(f, "{place}{message}")?;
+            write!(f, "ERROR: <input>:{line}:{column}: {message}")?;
+            if self.source.text.is_empty() {
                 continue;
             }
-            let Position { line, column } = self.source.position(issue.offset);
-            write!(f, "ERROR: <input>:{line}:{column}: {message}")?;
             let text = self.source.text.split('\n').nth(line as usize - 1);
             let text = text.unwrap_or_default();
             if text.len() <= MAX_SNIPPET {
-                write_snippet(f, &text.replace('\t', " "), column as usize - 1)?;
+                write_snippet(
+                    f,
+                    &text.replace('\t', " "),
+                    (column as usize).saturating_sub(1),
+                )?;
             }
         }
         Ok(())

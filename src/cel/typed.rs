@@ -85,7 +85,7 @@ fn pairs(map: &Map<'_>) -> Json<'static> {
 fn fields(object: &Arc<Struct<'_>>) -> Json<'static> {
     if object.name.as_ref() != super::env::objects::JSON_PATCH {
         return Value::Struct(object.clone())
-            .to_unstructured()
+            .to_native()
             .unwrap_or_else(|error| Json::from(format!("error: {error}")));
     }
     let mut out: json::Map<'static> = ["op", "path"]

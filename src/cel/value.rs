@@ -124,6 +124,17 @@ pub struct Struct<'a> {
     pub fields: Vec<(Arc<str>, Value<'a>)>,
 }
 
+impl<'a> Struct<'a> {
+    /// A field that is set.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&Value<'a>> {
+        self.fields
+            .iter()
+            .find(|(known, _)| known.as_ref() == name)
+            .map(|(_, value)| value)
+    }
+}
+
 /// A library type such as `kubernetes.Quantity`.
 pub trait Opaque: fmt::Debug + Send + Sync {
     /// CEL type name, as `type(x)` prints it.

@@ -36,6 +36,9 @@ pub const KINDS: [&str; 2] = [
     "ValidatingWebhookConfiguration",
 ];
 
+/// Name of the objects that are written.
+pub const OBJECT: &str = NAME;
+
 /// Type of one of [`KINDS`].
 #[must_use]
 pub fn gvk(kind: &str) -> Gvk {

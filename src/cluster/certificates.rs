@@ -25,9 +25,6 @@ use crate::tls::load::{self, PART, Sinks};
 use crate::tls::material::{self, MaterialError};
 use crate::tls::rotate::{self, Bundle, Profile, Step};
 
-/// Name of the Secret in our own namespace.
-pub const SECRET: &str = "sandfence-webhook-certs";
-
 /// How often the Secret is looked at: far more often than [`Profile::overlap`], so that no replica is late.
 const LOOK: Duration = Duration::from_secs(60);
 /// Attempts in one look when others write at the same time.
@@ -286,6 +283,7 @@ fn secret_of(name: &str, found: Option<Secret>, bundle: &Bundle) -> Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::SECRET;
     use crate::telemetry::metrics::Metrics;
     use crate::telemetry::readiness::Readiness;
     use crate::tls::resolver::{Resolver, provider};

@@ -6,7 +6,9 @@
 
 pub mod apply;
 pub mod backoff;
+pub mod cache;
 pub mod certificates;
 pub mod client;
+pub mod policies;
 pub mod registration;
 pub mod watch;

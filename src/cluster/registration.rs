@@ -16,7 +16,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
+use crate::api::common::GROUP;
 use crate::config::settings::Endpoint;
+use crate::policy::set::{self, Set};
+use crate::policy::source::{self, ResourceRule, RuleScope};
 
 /// Name of both configurations, and the field manager that writes them.
 pub const NAME: &str = "sandfence";
@@ -76,7 +79,7 @@ pub struct Interest {
     pub phase: Phase,
     /// Its rules.
     pub rules: Vec<Rule>,
-    /// Its match conditions, name and expression.
+    /// Its match conditions, name and expression, as far as the API server can evaluate them.
     pub match_conditions: Vec<(String, String)>,
     /// Its failure policy.
     pub failure_policy: FailurePolicy,
@@ -86,6 +89,92 @@ pub struct Interest {
     pub namespace_selector: Value,
     /// `Equivalent` or `Exact`.
     pub match_policy: String,
+}
+
+/// Resources of our own kinds: their content is checked when they are written.
+const OWN_RESOURCES: [&str; 3] = ["guardrailprofiles", "policyexceptions", "sandboxpolicies"];
+
+/// What `set` and the check of our own kinds need to see.
+#[must_use]
+pub fn interests_of(set: &Set) -> Vec<Interest> {
+    let mut interests: Vec<Interest> = set
+        .interests()
+        .iter()
+        .map(|interest| of_policy(set, interest))
+        .collect();
+    interests.push(own_kinds());
+    interests
+}
+
+/// Our own kinds: an expression that does not compile is refused when it is written.
+fn own_kinds() -> Interest {
+    Interest {
+        phase: Phase::Validate,
+        rules: vec![Rule {
+            groups: vec![GROUP.to_owned()],
+            versions: vec!["*".to_owned()],
+            resources: OWN_RESOURCES.map(str::to_owned).to_vec(),
+            operations: ["CREATE", "UPDATE"].map(str::to_owned).to_vec(),
+            scope: "*".to_owned(),
+        }],
+        match_conditions: Vec::new(),
+        failure_policy: FailurePolicy::Fail,
+        object_selector: json!({}),
+        namespace_selector: json!({}),
+        match_policy: "Equivalent".to_owned(),
+    }
+}
+
+fn of_policy(set: &Set, interest: &set::Interest) -> Interest {
+    let constraints = &interest.constraints;
+    // All or none: without the one that says no, another one's error would refuse what the policy skips.
+    let all = set
+        .policy(&interest.policy, interest.mutating)
+        .is_some_and(|policy| policy.conditions.len() == interest.conditions.len());
+    let conditions = if all { &interest.conditions[..] } else { &[] };
+    Interest {
+        phase: if interest.mutating {
+            Phase::Mutate
+        } else {
+            Phase::Validate
+        },
+        rules: constraints.rules.iter().map(rule_of).collect(),
+        match_conditions: conditions
+            .iter()
+            .map(|condition| (condition.name.clone(), condition.expression.text.clone()))
+            .collect(),
+        failure_policy: match interest.failure {
+            source::FailurePolicy::Fail => FailurePolicy::Fail,
+            source::FailurePolicy::Ignore => FailurePolicy::Ignore,
+        },
+        object_selector: Value::from(&constraints.object_selector.to_json()),
+        namespace_selector: Value::from(&constraints.namespace_selector.to_json()),
+        match_policy: if constraints.exact {
+            "Exact"
+        } else {
+            "Equivalent"
+        }
+        .to_owned(),
+    }
+}
+
+fn rule_of(rule: &ResourceRule) -> Rule {
+    Rule {
+        groups: rule.groups.clone(),
+        versions: rule.versions.clone(),
+        resources: rule.resources.clone(),
+        operations: rule
+            .operations
+            .iter()
+            .map(|operation| operation.as_str().to_owned())
+            .collect(),
+        scope: match rule.scope {
+            RuleScope::All => "*",
+            RuleScope::Cluster => "Cluster",
+            RuleScope::Namespaced => "Namespaced",
+        }
+        .to_owned(),
+    }
 }
 
 /// How the API server reaches us and whom it must leave alone.
@@ -225,7 +314,7 @@ fn collect(interest: &Interest, grouped: &mut BTreeMap<Key, Rules>) {
                         _ => interest.failure_policy,
                     },
                     match_policy: interest.match_policy.clone(),
-                    conditions: conditions(interest),
+                    conditions: interest.match_conditions.clone(),
                     object_selector: interest.object_selector.to_string(),
                     namespace_selector: interest.namespace_selector.to_string(),
                 };
@@ -251,12 +340,13 @@ fn sorted(words: &[String]) -> Vec<String> {
     set.into_iter().cloned().collect()
 }
 
-/// `*` of a mutating policy does not mean DELETE.
+/// A mutating policy never sees DELETE, whatever its rules say.
 fn operations(given: &[String], phase: Phase) -> Vec<String> {
-    if phase == Phase::Mutate && given.iter().any(|operation| operation == "*") {
-        return ["CREATE", "UPDATE", "CONNECT"].map(str::to_owned).to_vec();
-    }
-    given.to_vec()
+    given
+        .iter()
+        .filter(|operation| phase == Phase::Validate || *operation != "DELETE")
+        .cloned()
+        .collect()
 }
 
 /// Resources whose admission must never depend on a webhook.
@@ -279,26 +369,6 @@ const NOT_VITAL: (&str, &str) = (
      (request.resource.group == 'coordination.k8s.io' && request.resource.resource == 'leases') || \
      (request.resource.group == 'events.k8s.io' && request.resource.resource == 'events'))",
 );
-
-/// Conditions that the API server can evaluate for us. It knows no parameters. All or none: without the one that says
-/// no, another one's error would refuse what the policy skips.
-fn conditions(interest: &Interest) -> Vec<(String, String)> {
-    let uses_params = |(_, expression): &(String, String)| mentions(expression, "params");
-    if interest.match_conditions.iter().any(uses_params) {
-        return Vec::new();
-    }
-    interest.match_conditions.clone()
-}
-
-/// Whether `expression` has `word` as an identifier; a mention inside a text literal counts, which only widens.
-fn mentions(expression: &str, word: &str) -> bool {
-    let inner = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    expression.match_indices(word).any(|(at, _)| {
-        let before = expression[..at].chars().next_back();
-        let after = expression[at + word.len()..].chars().next();
-        !before.is_some_and(inner) && !after.is_some_and(inner)
-    })
-}
 
 fn entry(key: &Key, rules: &Rules, count: usize, phase: Phase, options: &Options) -> Value {
     let (suffix, path) = match phase {

@@ -13,7 +13,7 @@ use kube::api::{Api, ApiResource, DynamicObject, GroupVersionKind};
 use kube::discovery::{self, Scope as KubeScope};
 use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Client, ResourceExt as _};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::backoff::Backoff;
 use super::client::{self, ClientError};
@@ -77,22 +77,40 @@ pub struct Follower {
     gvk: Gvk,
     metrics: Metrics,
     views: watch::Sender<View>,
+    /// Told after every change of the view.
+    dirty: Arc<Notify>,
+    /// Only the object of this name.
+    name: Option<&'static str>,
     backoff: Backoff,
 }
 
 impl Follower {
-    /// A follower and where its views appear.
+    /// A follower and where its views appear; `dirty` is notified after each.
     #[must_use]
-    pub fn new(client: Client, gvk: Gvk, metrics: Metrics) -> (Self, watch::Receiver<View>) {
+    pub fn new(
+        client: Client,
+        gvk: Gvk,
+        metrics: Metrics,
+        dirty: Arc<Notify>,
+    ) -> (Self, watch::Receiver<View>) {
         let (views, receiver) = watch::channel(View::starting());
         let follower = Self {
             client,
             gvk,
             metrics,
             views,
+            dirty,
+            name: None,
             backoff: Backoff::default(),
         };
         (follower, receiver)
+    }
+
+    /// Follows only the object of this name.
+    #[must_use]
+    pub fn named(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
     }
 
     /// Looks for the kind, then lists and watches it.
@@ -101,7 +119,10 @@ impl Follower {
             match self.discover().await {
                 Ok(Some((resource, scope))) => {
                     self.backoff.reset();
-                    self.views.send_modify(|view| view.scope = Some(scope));
+                    self.change(|view| {
+                        view.scope = Some(scope);
+                        true
+                    });
                     self.follow(&resource).await;
                 }
                 Ok(None) => {
@@ -140,8 +161,15 @@ impl Follower {
         }
     }
 
+    /// Changes the view; `change` says whether anybody should know.
+    fn change(&self, change: impl FnOnce(&mut View) -> bool) {
+        if self.views.send_if_modified(change) {
+            self.dirty.notify_one();
+        }
+    }
+
     fn absent(&self) {
-        self.views.send_if_modified(|view| {
+        self.change(|view| {
             if view.state == State::Absent {
                 return false;
             }
@@ -157,7 +185,7 @@ impl Follower {
 
     fn failed(&self, reason: &str) {
         self.metrics.watch_failures.inc();
-        self.views.send_if_modified(|view| match &mut view.state {
+        self.change(|view| match &mut view.state {
             State::Starting(before) if before != reason => {
                 tracing::warn!(kind = %self.gvk, error = reason, "cannot list, trying again");
                 reason.clone_into(before);
@@ -174,7 +202,10 @@ impl Follower {
     /// Watches until the kind is gone.
     async fn follow(&mut self, resource: &ApiResource) {
         let api: Api<DynamicObject> = Api::all_with(self.client.clone(), resource);
-        let config = watcher::Config::default().page_size(PAGE);
+        let mut config = watcher::Config::default().page_size(PAGE);
+        if let Some(name) = self.name {
+            config = config.fields(&format!("metadata.name={name}"));
+        }
         let stream = watcher(api, config).default_backoff();
         let mut bursts = stream.boxed().ready_chunks(BURST);
         let mut index = Index::new(resource);
@@ -192,9 +223,10 @@ impl Follower {
                 }
             }
             if changed {
-                self.views.send_modify(|view| {
+                self.change(|view| {
                     view.state = State::Loaded;
                     view.objects = Arc::new(index.objects.clone());
+                    true
                 });
             }
         }

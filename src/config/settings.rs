@@ -109,6 +109,24 @@ impl Endpoint {
         })
     }
 
+    /// Port 0 in a URL stands for the port that the server got.
+    #[must_use]
+    pub fn with_port(self, port: u16) -> Self {
+        let Self::Url { base, host } = self else {
+            return self;
+        };
+        let authority = base.strip_prefix("https://").unwrap_or(&base);
+        let (authority, path) = match authority.find('/') {
+            Some(at) => authority.split_at(at),
+            None => (authority, ""),
+        };
+        let base = match authority.strip_suffix(":0") {
+            Some(name) => format!("https://{name}:{port}{path}"),
+            None => base,
+        };
+        Self::Url { base, host }
+    }
+
     /// The names that the serving certificate must carry.
     #[must_use]
     pub fn certificate_names(&self, cluster_domain: &str) -> Vec<String> {
@@ -143,6 +161,9 @@ pub fn is_dns_label(value: &str) -> bool {
         && !value.starts_with('-')
         && !value.ends_with('-')
 }
+
+/// Name of the Secret with the self-issued certificate, in our own namespace.
+pub const SECRET: &str = "sandfence-webhook-certs";
 
 /// Where the serving certificate comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -219,16 +240,28 @@ pub struct Settings {
     pub certificate: CertificateSource,
     /// Whether to write our own webhook configurations.
     pub register: bool,
-    /// Namespaces that the webhook never sees.
+    /// Profiles to put in force by name, besides those of the cluster.
+    pub profiles: Vec<String>,
+    /// Namespaces that the webhook never sees, besides kube-system and our own.
     pub exempt_namespaces: Vec<String>,
-    /// Namespaces whose PolicyExceptions are honoured.
-    pub exception_namespaces: Vec<String>,
     /// How long requests in flight may take after a signal to stop.
     pub drain: Duration,
     /// File to write the bound addresses to.
     pub addresses_file: Option<PathBuf>,
     /// Limits of the server.
     pub limits: Limits,
+}
+
+impl Settings {
+    /// The exempt namespaces with our own.
+    #[must_use]
+    pub fn all_exempt_namespaces(&self) -> Vec<String> {
+        let mut namespaces = self.exempt_namespaces.clone();
+        if let Endpoint::Service { namespace, .. } = &self.endpoint {
+            namespaces.push(namespace.clone());
+        }
+        namespaces
+    }
 }
 
 #[cfg(test)]
@@ -270,6 +303,22 @@ mod tests {
             endpoint.certificate_names("cluster.local"),
             ["::1", "localhost", "127.0.0.1"]
         );
+    }
+
+    #[test]
+    fn port_zero_becomes_the_port_that_was_given() {
+        for (given, expected) in [
+            ("https://127.0.0.1:0", "https://127.0.0.1:77"),
+            ("https://[::1]:0/a/b", "https://[::1]:77/a/b"),
+            ("https://host:10/a:0", "https://host:10/a:0"),
+            ("https://host", "https://host"),
+        ] {
+            let endpoint = Endpoint::from_url(given).expect("valid").with_port(77);
+            assert!(
+                matches!(&endpoint, Endpoint::Url { base, .. } if base == expected),
+                "{endpoint:?}"
+            );
+        }
     }
 
     #[test]

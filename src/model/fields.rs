@@ -30,12 +30,16 @@ impl fmt::Display for FieldError {
 pub struct FieldErrors(RefCell<Vec<FieldError>>);
 
 impl FieldErrors {
-    /// Records a mistake.
+    /// Records a mistake; once, however often the field is read.
     pub fn push(&self, path: FieldPath, message: impl Into<String>) {
-        self.0.borrow_mut().push(FieldError {
+        let error = FieldError {
             path,
             message: message.into(),
-        });
+        };
+        let mut errors = self.0.borrow_mut();
+        if !errors.contains(&error) {
+            errors.push(error);
+        }
     }
 
     /// How many.
@@ -97,6 +101,12 @@ impl<'j> Field<'j> {
     #[must_use]
     pub const fn path(&self) -> &FieldPath {
         &self.path
+    }
+
+    /// Where its mistakes are collected.
+    #[must_use]
+    pub const fn errors(&self) -> &'j FieldErrors {
+        self.errors
     }
 
     /// Its value, if it has one.

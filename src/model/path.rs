@@ -85,6 +85,39 @@ impl FieldPath {
         walk(root, std::ptr::from_ref(target).cast::<()>(), &mut steps).then_some(Self(steps))
     }
 
+    /// Reads what [`fmt::Display`] prints, up to the first character that cannot go on: `None` when `text` does not
+    /// begin with a path.
+    #[must_use]
+    pub fn parse_prefix(text: &str) -> Option<Self> {
+        let mut steps = Vec::new();
+        let mut rest = text;
+        loop {
+            if let Some(inside) = rest.strip_prefix("['") {
+                let (key, after) = inside.split_once("']")?;
+                steps.push(Step::Key(key.to_owned()));
+                rest = after;
+            } else if let Some(inside) = rest.strip_prefix('[') {
+                let (index, after) = inside.split_once(']')?;
+                steps.push(Step::Index(index.parse().ok()?));
+                rest = after;
+            } else {
+                let name = match rest.strip_prefix('.') {
+                    Some(name) if !steps.is_empty() => name,
+                    None if steps.is_empty() => rest,
+                    _ => break,
+                };
+                let plain = |c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '-');
+                let end = name.find(plain).unwrap_or(name.len());
+                if end == 0 {
+                    break;
+                }
+                steps.push(Step::Key(name[..end].to_owned()));
+                rest = &name[end..];
+            }
+        }
+        (!steps.is_empty()).then_some(Self(steps))
+    }
+
     /// RFC 6901 form: `/spec/containers/0`.
     #[must_use]
     pub fn pointer(&self) -> String {
@@ -140,6 +173,26 @@ mod tests {
             .key("x");
         assert_eq!(path.to_string(), "metadata.labels['a/b~c'][2].x");
         assert_eq!(path.pointer(), "/metadata/labels/a~1b~0c/2/x");
+    }
+
+    #[test]
+    fn reads_back_what_it_prints() {
+        let path = FieldPath::root()
+            .key("metadata")
+            .key("labels")
+            .key("a/b~c")
+            .index(2)
+            .key("x");
+        assert_eq!(FieldPath::parse_prefix(&path.to_string()), Some(path));
+        let read = |text| FieldPath::parse_prefix(text).map(|path| path.to_string());
+        assert_eq!(
+            read("spec.volumes[0].hostPath (volume x) is /"),
+            Some("spec.volumes[0].hostPath".into())
+        );
+        assert_eq!(read("spec.a: must be 1"), Some("spec.a".into()));
+        assert_eq!(read("(nothing)"), None);
+        assert_eq!(read("spec.a[x]"), None);
+        assert_eq!(read(""), None);
     }
 
     #[test]

@@ -7,12 +7,15 @@ use crate::cel::ast::ExprKind;
 use crate::cel::env::{Env, EnvBuilder, Slot};
 use crate::cel::parse::parse;
 use crate::cel::plan::Program;
-use crate::cel::source::CompileError;
+use crate::cel::source::{CompileError, LEFT_OUT, NOWHERE, Position};
 use crate::cel::types::Type;
 use crate::model::verdict::Reason;
 
 use super::diagnostic::Diagnostic;
 use super::source::{Body, Mutation, Named, Policy, Reinvocation, Text};
+
+/// Where issues about an expression as a whole point.
+const START: Position = Position { line: 1, column: 1 };
 
 /// A compiled expression.
 #[derive(Debug)]
@@ -303,7 +306,10 @@ impl Compiler<'_> {
     fn report(&mut self, text: &Text, error: &CompileError) {
         let subject = self.policy.subject();
         for issue in &error.issues {
-            let at = error.source.position(issue.offset);
+            let at = match issue.offset {
+                NOWHERE | LEFT_OUT => START,
+                offset => error.source.position(offset),
+            };
             self.diagnostics.push(Diagnostic::expression(
                 &subject,
                 &self.policy.origin,

@@ -7,11 +7,19 @@
 
 mod activation;
 pub mod compile;
+pub mod conform;
 pub mod diagnostic;
 pub mod judge;
 pub mod mutate;
+pub mod packs;
 pub mod params;
+pub mod presets;
 pub mod profiles;
 pub mod select;
 pub mod set;
 pub mod source;
+pub mod suite;
+#[cfg(test)]
+mod testing;
+
+pub use activation::Resolvers;

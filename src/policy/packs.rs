@@ -13,5 +13,15 @@ macro_rules! shipped {
 pub const FILES: &[Shipped] = shipped![
     "policies/profiles/baseline.yaml",
     "policies/profiles/restricted.yaml",
-    PACKFILES
+    "policies/sandbox-guardrails/capabilities.yaml",
+    "policies/sandbox-guardrails/host.yaml",
+    "policies/sandbox-guardrails/identity.yaml",
+    "policies/sandbox-guardrails/images.yaml",
+    "policies/sandbox-guardrails/lifetime.yaml",
+    "policies/sandbox-guardrails/network.yaml",
+    "policies/sandbox-guardrails/ports.yaml",
+    "policies/sandbox-guardrails/resources.yaml",
+    "policies/sandbox-guardrails/runtime-class.yaml",
+    "policies/sandbox-guardrails/user.yaml",
+    "policies/sandbox-guardrails/volumes.yaml",
 ];

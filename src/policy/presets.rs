@@ -69,14 +69,21 @@ pub fn choose(
         names
     };
     let available = names(None);
-    let mut profiles = if wanted.is_empty() { names(Some(false)) } else { wanted.to_vec() };
+    let mut profiles = if wanted.is_empty() {
+        names(Some(false))
+    } else {
+        wanted.to_vec()
+    };
     if profiles.is_empty() {
         profiles.extend(fallback.map(str::to_owned));
     }
     profiles.sort();
     profiles.dedup();
     if let Some(name) = profiles.iter().find(|name| !available.contains(name)) {
-        return Err(UnknownProfile { name: name.clone(), available });
+        return Err(UnknownProfile {
+            name: name.clone(),
+            available,
+        });
     }
     let objects = objects
         .into_iter()
@@ -93,7 +100,11 @@ mod tests {
     use crate::owned_json;
 
     fn profile(name: &str, preset: bool) -> Sourced {
-        let labels = if preset { owned_json!({"sandfence.dev/preset": "true"}) } else { owned_json!({}) };
+        let labels = if preset {
+            owned_json!({"sandfence.dev/preset": "true"})
+        } else {
+            owned_json!({})
+        };
         let labels = serde_json::Value::from(&labels);
         Sourced::cluster(owned_json!({
             "apiVersion": "sandfence.dev/v1alpha1",
@@ -114,7 +125,10 @@ mod tests {
     fn presets_wait_to_be_chosen() {
         let presets = || vec![profile("baseline", true), profile("restricted", true)];
         assert_eq!(chosen(presets(), &[]), Ok(vec!["restricted".to_owned()]));
-        assert_eq!(chosen(presets(), &["baseline"]), Ok(vec!["baseline".to_owned()]));
+        assert_eq!(
+            chosen(presets(), &["baseline"]),
+            Ok(vec!["baseline".to_owned()])
+        );
         let mut with_own = presets();
         with_own.push(profile("ours", false));
         assert_eq!(chosen(with_own, &[]), Ok(vec!["ours".to_owned()]));

@@ -1,5 +1,8 @@
 //! Which policies a request needs: an index by resource and operation, then the matching rules of the API server.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 
 use crate::model::gvk::Gvr;
@@ -235,7 +238,7 @@ impl<'r> Facts<'r> {
                     || asked.is_some_and(|asked| self.covers(rule, asked, asked_subresource))
             }
         };
-        seen && (rule.names.is_empty() || rule.names.iter().any(|name| *name == request.name))
+        seen && (rule.names.is_empty() || rule.names.contains(&request.name))
     }
 
     fn covers(&self, rule: &ResourceRule, resource: &Gvr, subresource: &str) -> bool {

@@ -1,5 +1,8 @@
 //! One immutable snapshot of all programs, bindings and parameters. Readers share it; a change makes a new one.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use sha2::{Digest, Sha256};

@@ -1,6 +1,6 @@
 //! The document for people: what was refused, where in the manifest, by which rule, and what the mutations change.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
@@ -132,13 +132,14 @@ fn object_block(
     for row in rows {
         row_block(out, row, texts, palette);
     }
-    let by: Vec<&str> = document
+    let by: BTreeSet<&str> = document
         .mutations
         .iter()
         .filter(|row| row.object == *object)
         .map(|row| row.policy.as_str())
         .collect();
     if let Some((before, after)) = texts.changed.get(object).filter(|_| !by.is_empty()) {
+        let by: Vec<&str> = by.into_iter().collect();
         let _ = writeln!(out, "  changed on admission by {}:", by.join(", "));
         diff(out, before, after, palette);
     }
@@ -265,8 +266,9 @@ fn closing(summary: &Summary, palette: &Palette) -> String {
     } else {
         paint(palette.good, "all admitted")
     };
+    let noun = if *objects == 1 { "object" } else { "objects" };
     format!(
-        "{objects} objects: {verdict}, {mutated} changed on admission; rules: {pass} pass, {fail} fail, {skip} skip, \
+        "{objects} {noun}: {verdict}, {mutated} changed on admission; rules: {pass} pass, {fail} fail, {skip} skip, \
          {error} error\n"
     )
 }

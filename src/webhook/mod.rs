@@ -7,7 +7,12 @@
 //! Invariant: every request is either judged or refused with a status and a sentence; nothing is allowed because
 //! something went wrong on this side.
 
+pub mod admit;
 pub mod decode;
+pub mod health;
 pub mod reject;
 pub mod respond;
+pub mod router;
 pub mod server;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -13,7 +13,8 @@ use serde::Serialize;
 use super::decode::{API_VERSION, KIND};
 use crate::model::json::Json;
 use crate::model::request::Request;
-use crate::model::verdict::{Finding, Mutated, Rule, Verdict};
+use crate::model::verdict::{Finding, Mutated, Reason, Verdict};
+use crate::policy::diagnostic::Diagnostic;
 
 /// Most causes listed; the API server itself sets no limit, an etcd-sized object could yield thousands.
 const CAUSES: usize = 64;
@@ -165,6 +166,32 @@ impl Review {
         })
     }
 
+    /// The answer to a policy that cannot be used: every mistake with its field and, for expressions, its place.
+    #[must_use]
+    pub fn of_mistakes(request: &Request<'_>, mistakes: &[Diagnostic]) -> Self {
+        let causes = mistakes
+            .iter()
+            .map(|mistake| CauseOut {
+                reason: Some("FieldValueInvalid"),
+                message: with_excerpt(mistake),
+                field: mistake.field.clone(),
+            })
+            .collect();
+        let message = mistakes.first().map(ToString::to_string);
+        Self::new(Response {
+            uid: request.uid.clone(),
+            allowed: false,
+            status: Some(Status {
+                status: "Failure",
+                message: message.unwrap_or_default(),
+                reason: format!("{:?}", Reason::Invalid),
+                code: Reason::Invalid.code(),
+                details: Some(Details::of(request, causes)),
+            }),
+            ..Response::default()
+        })
+    }
+
     /// The answer when judging itself failed: refused, with the code of a server error.
     #[must_use]
     pub fn of_failure(uid: &str, message: &str) -> Self {
@@ -226,18 +253,9 @@ impl<'a> Denial<'a> {
     }
 
     fn of_mutation(finding: &'a Finding) -> Self {
-        let sentence = match finding.rule {
-            Rule::Mutation(_) => finding.denial(),
-            // Configuration errors of mutating policies carry no rule but speak like a mutation.
-            _ => Finding {
-                rule: Rule::Mutation(0),
-                ..finding.clone()
-            }
-            .denial(),
-        };
         Self {
             finding,
-            sentence,
+            sentence: finding.denial(),
             code: MUTATION_CODE,
             reason: "Invalid".to_owned(),
         }
@@ -261,26 +279,52 @@ impl<'a> Denial<'a> {
 impl Status {
     fn of_denials(request: &Request<'_>, denials: &[Denial<'_>]) -> Option<Self> {
         let first = denials.first()?;
-        let mut causes: Vec<CauseOut> = denials.iter().take(CAUSES).map(Denial::cause).collect();
-        if denials.len() > CAUSES {
-            causes.push(CauseOut {
-                reason: None,
-                message: format!("and {} more", denials.len() - CAUSES),
-                field: String::new(),
-            });
-        }
+        let causes = denials.iter().map(Denial::cause).collect();
         Some(Self {
             status: "Failure",
             message: first.sentence.clone(),
             reason: first.reason.clone(),
             code: first.code,
-            details: Some(Details {
-                name: request.display_name().to_owned(),
-                group: request.resource.group.clone(),
-                kind: request.resource.resource.clone(),
-                causes,
-            }),
+            details: Some(Details::of(request, causes)),
         })
+    }
+}
+
+impl Details {
+    fn of(request: &Request<'_>, mut causes: Vec<CauseOut>) -> Self {
+        if causes.len() > CAUSES {
+            let message = format!("and {} more", causes.len() - CAUSES);
+            causes.truncate(CAUSES);
+            causes.push(CauseOut {
+                reason: None,
+                message,
+                field: String::new(),
+            });
+        }
+        Self {
+            name: request.display_name().to_owned(),
+            group: request.resource.group.clone(),
+            kind: request.resource.resource.clone(),
+            causes,
+        }
+    }
+}
+
+/// The mistake, then the line of the expression with a caret below the place.
+fn with_excerpt(mistake: &Diagnostic) -> String {
+    match &mistake.excerpt {
+        Some(excerpt) => {
+            let indent = (excerpt.column as usize)
+                .saturating_sub(1)
+                .min(excerpt.line.len());
+            format!(
+                "{}\n  {}\n  {}^",
+                mistake.message,
+                excerpt.line,
+                " ".repeat(indent)
+            )
+        }
+        None => mistake.message.clone(),
     }
 }
 

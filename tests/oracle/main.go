@@ -22,6 +22,8 @@ type answer map[string]any
 
 var operations = map[string]func(line []byte) answer{
 	"eval":  evaluate,
+	"vap":   validate,
+	"map":   mutate,
 	"parse": parse,
 }
 

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use super::{Local, Machine, Outcome, is_fatal};
 use crate::cel::cost::SELECT;
+use crate::cel::env::objects;
 use crate::cel::lib::standard::key_text;
 use crate::cel::plan::{Attribute, Key, Op, OpId, Qualifier, Root};
 use crate::cel::value::order::lossless_int;
-use crate::cel::value::{EvalError, List, Map, Value};
-use crate::model::json::Json;
+use crate::cel::value::{EvalError, List, Map, Struct, Value};
+use crate::model::json::{self, Json};
 
 /// A value on the way through selections: parts of a document stay references.
 #[derive(Clone, Debug)]
@@ -97,8 +98,57 @@ impl<'a> Machine<'_, 'a> {
 
     /// As [`Machine::resolve`], before the result is made a value.
     fn reach(&mut self, attribute: &'a Attribute) -> Result<Reached<'a>, EvalError> {
-        let root = self.root(attribute)?;
-        self.qualified(root, attribute)
+        // Most attributes are fields of documents: these are followed without making values on the way.
+        let root = match attribute.root {
+            Root::Local(place) => {
+                if let Local::Value(Value::Map(Map::Json(map))) = self.locals.get(place) {
+                    return self.document(map, attribute);
+                }
+                self.local(place)?
+            }
+            _ => self.root(attribute)?,
+        };
+        match root {
+            Value::Map(Map::Json(map)) => self.document(map, attribute),
+            other => self.qualified(other, attribute),
+        }
+    }
+
+    /// Follows plain fields of a document, and leaves the rest to the general case.
+    fn document(
+        &mut self,
+        root: &'a json::Map<'a>,
+        attribute: &'a Attribute,
+    ) -> Result<Reached<'a>, EvalError> {
+        let mut map = root;
+        let mut cursor = Cursor::Value(Value::Map(Map::Json(map)));
+        let count = attribute.qualifiers.len();
+        for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
+            let Key::Field(name) = &qualifier.key else {
+                return self.selected(cursor, false, attribute, at);
+            };
+            if qualifier.optional {
+                return self.selected(cursor, false, attribute, at);
+            }
+            self.charge(SELECT)?;
+            let found = map.get(name);
+            if attribute.test_only && at + 1 == count {
+                cursor = Cursor::Value(Value::Bool(found.is_some()));
+                break;
+            }
+            let Some(json) = found else {
+                return Err(EvalError::NoSuchKey(name.clone()));
+            };
+            cursor = Cursor::Json(json);
+            match json {
+                Json::Object(inner) => map = inner,
+                _ => return self.selected(cursor, false, attribute, at + 1),
+            }
+        }
+        Ok(Reached {
+            cursor,
+            optional: false,
+        })
     }
 
     /// The value at the root of an attribute.
@@ -110,7 +160,10 @@ impl<'a> Machine<'_, 'a> {
                 .ok_or_else(|| self.plan.unbound(slot)),
             Root::Local(place) => self.local(place),
             Root::Op(op) => self.eval(op),
-            Root::Composed => Ok(Value::Null),
+            Root::Composed => Ok(Value::Struct(Arc::new(Struct {
+                name: objects::VARIABLES.into(),
+                fields: Vec::new(),
+            }))),
             Root::Conditional {
                 condition,
                 then,
@@ -134,8 +187,7 @@ impl<'a> Machine<'_, 'a> {
 
     /// The value in a place of the frame.
     pub(super) fn local(&mut self, place: u16) -> Outcome<'a> {
-        let at = usize::from(place);
-        match &self.locals[at] {
+        match self.locals.get(place) {
             Local::Value(value) => Ok(value.clone()),
             Local::Failed(error) => Err(error.clone()),
             Local::Unset => Err(EvalError::NoSuchOverload),
@@ -146,7 +198,7 @@ impl<'a> Machine<'_, 'a> {
                 {
                     return outcome;
                 }
-                self.locals[at] = Local::from(outcome.clone());
+                self.locals.set(place, Local::from(outcome.clone()));
                 outcome
             }
         }
@@ -157,25 +209,34 @@ impl<'a> Machine<'_, 'a> {
         root: Value<'a>,
         attribute: &'a Attribute,
     ) -> Result<Reached<'a>, EvalError> {
-        let mut optional = false;
-        let mut cursor = match root {
-            Value::Optional(None) => return Ok(Reached::none()),
+        match root {
+            Value::Optional(None) => Ok(Reached::none()),
             Value::Optional(Some(inner)) => {
-                optional = true;
-                Cursor::Value(unwrapped(&inner))
+                let inner = Cursor::Value(unwrapped(&inner));
+                self.selected(inner, true, attribute, 0)
             }
-            other => Cursor::Value(other),
-        };
+            other => self.selected(Cursor::Value(other), false, attribute, 0),
+        }
+    }
+
+    /// Applies the selections from the one at `start` on.
+    fn selected(
+        &mut self,
+        mut cursor: Cursor<'a>,
+        mut optional: bool,
+        attribute: &'a Attribute,
+        start: usize,
+    ) -> Result<Reached<'a>, EvalError> {
         let last = attribute.qualifiers.len().wrapping_sub(1);
-        for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
+        for (at, qualifier) in attribute.qualifiers.iter().enumerate().skip(start) {
             optional |= qualifier.optional;
-            let found = self.select(&cursor, qualifier);
+            let testing = attribute.test_only && at == last;
+            let found = self.select(&cursor, qualifier, optional || testing);
             if let Found::Failed(error) = &found
                 && is_fatal(error)
             {
                 return Err(error.clone());
             }
-            let testing = attribute.test_only && at == last;
             if !optional {
                 self.charge(SELECT)?;
             }
@@ -198,11 +259,16 @@ impl<'a> Machine<'_, 'a> {
         Ok(Reached { cursor, optional })
     }
 
-    /// Applies one selection.
-    pub(crate) fn select(&mut self, cursor: &Cursor<'a>, qualifier: &'a Qualifier) -> Found<'a> {
+    /// Applies one selection; `presence` when somebody asks whether there is something at all.
+    pub(crate) fn select(
+        &mut self,
+        cursor: &Cursor<'a>,
+        qualifier: &'a Qualifier,
+        presence: bool,
+    ) -> Found<'a> {
         match &qualifier.key {
-            Key::Field(name) => field(cursor, name),
-            Key::Constructed(name) => constructed(cursor, name),
+            Key::Field(name) => field(cursor, name, presence),
+            Key::Constructed(name) => constructed(cursor, name, presence),
             Key::Composed { index, name } => match index {
                 None => Found::Absent(EvalError::NoSuchKey(name.clone())),
                 Some(index) => match self.activation.composed(*index) {
@@ -269,7 +335,7 @@ fn unwrapped<'a>(value: &Value<'a>) -> Value<'a> {
 }
 
 /// `cursor.name`
-pub(crate) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>) -> Found<'a> {
+fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) -> Found<'a> {
     let found = match cursor {
         Cursor::Json(Json::Object(map)) => map.get(name).map(Cursor::Json),
         Cursor::Value(Value::Map(Map::Json(map))) => map.get(name).map(Cursor::Json),
@@ -278,7 +344,7 @@ pub(crate) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>) -> Found<'a> {
             return Found::Failed(unsupported_index("string"));
         }
         Cursor::Value(Value::Struct(object)) if is_patch(&object.name) => {
-            return patch_field(cursor, name);
+            return patch_field(object, name, presence);
         }
         _ => None,
     };
@@ -317,7 +383,7 @@ pub(crate) fn key<'a>(cursor: &Cursor<'a>, key: &Value<'_>) -> Found<'a> {
             .and_then(|name| map.get(name))
             .map_or_else(absent, |json| Found::At(Cursor::Json(json))),
         Cursor::Value(Value::Struct(object)) if is_patch(&object.name) => {
-            patch_field(cursor, &key_text(key))
+            patch_field(object, &key_text(key), false)
         }
         _ => absent(),
     }
@@ -352,19 +418,17 @@ fn unsupported_index(ty: &str) -> EvalError {
     EvalError::text(format!("unsupported index type '{ty}' in list"))
 }
 
-/// A field of an object that the expression constructed: unset ones are null, and nested objects become maps.
-fn constructed<'a>(cursor: &Cursor<'a>, name: &Arc<str>) -> Found<'a> {
+/// A field of an object that the expression constructed: unset ones are null unless somebody asks, and nested objects
+/// become maps.
+fn constructed<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) -> Found<'a> {
     let Cursor::Value(Value::Struct(object)) = cursor else {
-        return field(cursor, name);
+        return field(cursor, name, presence);
     };
-    object
-        .fields
-        .iter()
-        .find(|(known, _)| known == name)
-        .map_or_else(
-            || Found::Absent(EvalError::NoSuchKey(name.clone())),
-            |(_, value)| Found::At(Cursor::Value(plain(value))),
-        )
+    match object.field(name) {
+        Some(value) => Found::At(Cursor::Value(plain(value))),
+        None if presence => Found::Absent(EvalError::NoSuchKey(name.clone())),
+        None => Found::At(Cursor::Value(Value::Null)),
+    }
 }
 
 /// A constructed object as the map that its native form is.
@@ -385,22 +449,19 @@ fn is_patch(name: &str) -> bool {
     name == crate::cel::env::objects::JSON_PATCH
 }
 
-/// A member of a `JSONPatch`: texts are empty when unset, a value is null.
-fn patch_field<'a>(cursor: &Cursor<'a>, name: &str) -> Found<'a> {
-    let Cursor::Value(Value::Struct(object)) = cursor else {
-        return Found::Absent(EvalError::NoSuchKey(name.into()));
+/// A member of a `JSONPatch`: texts are empty when unset, a value is null; neither is present then.
+fn patch_field<'a>(patch: &Struct<'a>, name: &str, presence: bool) -> Found<'a> {
+    let set = patch.field(name);
+    let value = match (name, set) {
+        ("op" | "path" | "from" | "value", Some(value)) => value.clone(),
+        ("op" | "path" | "from", None) => Value::from(""),
+        ("value", None) => Value::Null,
+        _ => return Found::Failed(EvalError::text(format!("unsupported indexer: {name}"))),
     };
-    let set = object
-        .fields
-        .iter()
-        .find(|(known, _)| known.as_ref() == name)
-        .map(|(_, value)| value.clone());
-    match (name, set) {
-        ("op" | "path" | "from" | "value", Some(value)) => Found::At(Cursor::Value(value)),
-        ("op" | "path" | "from", None) => Found::At(Cursor::Value(Value::from(""))),
-        ("value", None) => Found::At(Cursor::Value(Value::Null)),
-        _ => Found::Failed(EvalError::text(format!("unsupported indexer: {name}"))),
+    if presence && (set.is_none() || (name != "value" && value.as_str() == Some(""))) {
+        return Found::Absent(EvalError::NoSuchKey(name.into()));
     }
+    Found::At(Cursor::Value(value))
 }
 
 /// What the API server says about a value that cannot be a key, which names a type of its implementation.

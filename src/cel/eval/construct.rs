@@ -7,7 +7,7 @@ use crate::cel::cost;
 use crate::cel::env::objects;
 use crate::cel::lib::standard::key_text;
 use crate::cel::plan::{OpId, StructPlan};
-use crate::cel::value::{EvalError, Map, Struct, Value};
+use crate::cel::value::{EvalError, List, Map, Struct, Value};
 
 impl<'a> Machine<'_, 'a> {
     pub(super) fn list(&mut self, elements: &[OpId], optional: bool) -> Outcome<'a> {
@@ -98,6 +98,9 @@ impl<'a> Machine<'_, 'a> {
                 Err(at) => fields.insert(at, (name.clone(), value)),
             }
         }
+        if object.name.as_ref() == objects::JSON_PATCH {
+            texts(&fields)?;
+        }
         if !objects::is_constructed(&object.name) {
             return Err(EvalError::text(format!("unknown type '{}'", object.name)));
         }
@@ -117,6 +120,34 @@ impl<'a> Machine<'_, 'a> {
             }
         }
     }
+}
+
+/// Members of a patch other than its value must be texts.
+fn texts(fields: &[(Arc<str>, Value<'_>)]) -> Result<(), EvalError> {
+    let wrong = fields
+        .iter()
+        .find(|(name, value)| name.as_ref() != "value" && value.as_str().is_none());
+    let Some((name, value)) = wrong else {
+        return Ok(());
+    };
+    let ty = match value {
+        Value::Bool(_) => "bool",
+        Value::Int(_) => "int64",
+        Value::Uint(_) => "uint64",
+        Value::Double(_) => "float64",
+        Value::Bytes(_) => "[]uint8",
+        Value::Null => "structpb.NullValue",
+        Value::Duration(_) => "time.Duration",
+        Value::Timestamp(_) => "time.Time",
+        Value::List(List::Json(_)) => "[]interface {}",
+        Value::List(List::Made(_)) => "[]ref.Val",
+        Value::Map(Map::Json(_)) => "map[string]interface {}",
+        Value::Map(Map::Made(_)) => "map[ref.Val]ref.Val",
+        other => other.type_name(),
+    };
+    Err(EvalError::text(format!(
+        "unexpected type {ty} for JSONPatchType '{name}' field"
+    )))
 }
 
 fn not_optional(entry: &str, value: &Value<'_>) -> EvalError {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::operators::refused;
 use super::{Call, Cost, Function, Overload, numbers, regex, time};
 use crate::cel::cost;
+use crate::cel::env::objects;
 use crate::cel::types::{Ty, Type};
 use crate::cel::value::order::{YEAR_LAST, YEAR_ONE};
 use crate::cel::value::{EvalError, Opaque, Str, Timestamp, Value};
@@ -276,6 +277,7 @@ fn matches<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
 /// What `type(value)` gives: constructed objects of admission give `type` itself, as in the API server.
 fn type_value(value: &Value<'_>) -> Type {
     match value {
+        Value::Struct(object) if !objects::is_constructed(&object.name) => value.type_of(),
         Value::Type(_) | Value::Struct(_) => bare_type(),
         other => other.type_of(),
     }

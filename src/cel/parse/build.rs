@@ -32,6 +32,11 @@ const RESERVED: [&str; 17] = [
     "while",
 ];
 
+/// Whether a variable or function may not have this name.
+pub(super) fn is_reserved(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// A finished part of the tree.
 #[derive(Clone, Copy)]
 pub(super) struct Operand {
@@ -123,14 +128,14 @@ impl Builder {
 
     /// A variable, perhaps with a leading dot.
     pub fn name(&mut self, dot: Option<u32>, name: &str, at: u32) -> Operand {
-        if RESERVED.contains(&name) {
+        if is_reserved(name) {
             return self.reserved(dot.unwrap_or(at), name);
         }
         let prefix = if dot.is_some() { "." } else { "" };
         self.operand(ExprKind::Ident(format!("{prefix}{name}")), at, 0)
     }
 
-    fn reserved(&mut self, at: u32, name: &str) -> Operand {
+    pub fn reserved(&mut self, at: u32, name: &str) -> Operand {
         self.error(at, format!("reserved identifier: {name}"));
         self.hole(at)
     }
@@ -207,23 +212,13 @@ impl Builder {
         self.operand(call(function, None, vec![left.id, right.id]), at, 0)
     }
 
-    /// `name(args)`; the parenthesis is at `at`.
-    pub fn global_call(
-        &mut self,
-        dot: Option<u32>,
-        name: (u32, &str),
-        args: &[Operand],
-        at: u32,
-    ) -> Operand {
-        let (begin, name) = name;
-        if RESERVED.contains(&name) {
-            return self.reserved(dot.unwrap_or(begin), name);
-        }
+    /// `name(args)`, perhaps with a leading dot; the parenthesis is at `at`.
+    pub fn global_call(&mut self, dot: bool, name: &str, args: &[Operand], at: u32) -> Operand {
         let height = self.height(args, false);
         if self.exhausted() {
             return self.hole(at);
         }
-        if dot.is_some() {
+        if dot {
             return self.operand(call(&format!(".{name}"), None, ids(args)), at, height);
         }
         let id = self.call_or_macro(name, None, ids(args), at);

@@ -53,7 +53,11 @@ impl Parser<'_> {
 
     pub(super) fn step_entries(&mut self, place: Place) -> Result<(), Fault> {
         match place {
-            Place::Entries => self.call(Place::EntriesKeyFirst, Rule::Element),
+            Place::Entries => {
+                let issues = self.builder.issues.len();
+                self.top().issues = issues;
+                self.call(Place::EntriesKeyFirst, Rule::Element)
+            }
             Place::EntriesKeyFirst => {
                 self.go(Place::EntriesColonFirst);
                 self.expect(Kind::Colon, EXPR)?;
@@ -65,6 +69,8 @@ impl Parser<'_> {
                 self.call(Place::EntriesValueNext, Rule::Expr)
             }
             _ if self.more(ELEMENT) => {
+                let issues = self.builder.issues.len();
+                self.top().issues = issues;
                 self.take();
                 self.call(Place::EntriesKeyNext, Rule::Element)
             }

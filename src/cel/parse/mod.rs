@@ -28,7 +28,7 @@ mod token;
 use parser::{Parser, Stop};
 
 use super::ast::Ast;
-use super::source::{CompileError, Issue, MAX_ISSUES, Source};
+use super::source::{BEFORE, CompileError, Issue, MAX_ISSUES, Source};
 
 /// How long an expression may be, in code points: cel-go's default, which the API server keeps.
 pub const MAX_CODE_POINTS: usize = 100_000;
@@ -55,6 +55,9 @@ pub fn parse(text: &str) -> Result<Ast, CompileError> {
     issues.append(&mut parser.syntax);
     if result.is_err() {
         issues.retain(|issue| issue.offset <= reached);
+    }
+    if text.is_empty() {
+        issues.iter_mut().for_each(|issue| issue.offset = BEFORE);
     }
     issues.sort_by_key(|issue| issue.offset);
     let source = Source::new(text);

@@ -5,7 +5,7 @@ use super::build::{Builder, Operand};
 use super::grammar::{Place, RULES, Rule};
 use super::recovery::Recovery;
 use super::token::{Kind, Set, Token};
-use crate::cel::source::Issue;
+use crate::cel::source::{BEFORE, Issue};
 
 /// How deep any one rule may nest: cel-go's default, which the API server keeps.
 pub(super) const MAX_NESTING: u16 = 250;
@@ -42,20 +42,19 @@ pub(super) struct Frame {
     pub min: u8,
     /// Values below this one belong to callers.
     pub base: usize,
-    /// The operator or opening token that is being read, where it stands.
+    /// Where the operator or opening token stands that is being read; at first, where the rule begins.
     pub at: u32,
     pub op: Kind,
     /// Name of the call, object or field that is being read; for objects the first token.
     pub name: usize,
     pub optional: bool,
-    /// A call whose parenthesis is open.
-    pub open: bool,
     /// Where the dot before the name stands.
     pub dot: Option<u32>,
     /// Where the fields of an object begin.
     pub begin: u32,
-    /// Name of the field that is being read, and how many issues there were before its value.
+    /// Name of the field that is being read.
     pub field: Option<Token>,
+    /// How many issues there were before what may have to be forgotten.
     pub issues: usize,
     /// How many prefix operators were read.
     pub count: u32,
@@ -188,11 +187,10 @@ impl<'t> Parser<'t> {
             place: rule.entry(),
             min,
             base: self.values.len(),
-            at: 0,
+            at: self.offset(),
             op: Kind::Eof,
             name: 0,
             optional: false,
-            open: false,
             dot: None,
             begin: 0,
             field: None,
@@ -211,28 +209,6 @@ impl<'t> Parser<'t> {
         if let Some(frame) = self.stack.pop() {
             self.depth[frame.rule as usize] -= 1;
         }
-    }
-
-    /// Leaves a rule that failed, with what can be made of it.
-    fn abandon(&mut self) {
-        let (rule, base, open) = {
-            let top = self.top();
-            (top.rule, top.base, top.open)
-        };
-        match rule {
-            Rule::Name | Rule::Field => self.name = None,
-            Rule::Exprs | Rule::Elements | Rule::Entries | Rule::Fields => {
-                self.values.truncate(base);
-            }
-            Rule::Start => self.values.truncate(base + 1),
-            _ if open => self.finish_call(),
-            _ => {
-                self.values.truncate(base);
-                let hole = self.builder.hole(u32::MAX);
-                self.values.push(hole);
-            }
-        }
-        self.leave();
     }
 
     /// Places from which the rules on the stack were called, innermost first.
@@ -259,7 +235,7 @@ impl<'t> Parser<'t> {
     pub(super) fn pop(&mut self) -> Operand {
         match self.values.pop() {
             Some(value) => value,
-            None => self.builder.hole(u32::MAX),
+            None => self.builder.hole(BEFORE),
         }
     }
 

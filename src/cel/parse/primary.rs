@@ -79,6 +79,13 @@ impl Parser<'_> {
         }
         self.go(last);
         self.expect(end, Set::END)?;
+        self.finish_collection(rule);
+        self.leave();
+        Ok(())
+    }
+
+    /// Makes the collection of the innermost rule, whose items `rule` read, from those so far.
+    pub(super) fn finish_collection(&mut self, rule: Rule) {
         let at = self.top().at;
         let items = self.drain(0);
         let value = match rule {
@@ -91,8 +98,6 @@ impl Parser<'_> {
             }
         };
         self.values.push(value);
-        self.leave();
-        Ok(())
     }
 
     /// Name of the object that the innermost rule reads: its tokens up to the brace, without what is hidden.
@@ -160,9 +165,11 @@ impl Parser<'_> {
         self.take();
         self.top().name = name;
         if self.peek() == Kind::LeftParen {
-            let open = self.take();
-            self.top().at = open;
-            self.top().open = true;
+            let at = self.take();
+            let issues = self.builder.issues.len();
+            let top = self.top();
+            top.at = at;
+            top.issues = issues;
             self.go(Place::PrimaryArgs);
             return Ok(());
         }

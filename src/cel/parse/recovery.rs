@@ -4,10 +4,11 @@
 //! drop one token if the next one fits, else pretend that the missing one was there, else give the rule up and skip to
 //! a token that some enclosing rule waits for. After an error nothing is reported until a token fits again.
 
-use super::grammar::follow;
+use super::grammar::{Place, Rule, follow};
 use super::parser::{Fault, Parser, Stop};
 use super::token::{Kind, Set, Token};
-use crate::cel::source::Issue;
+use crate::cel::ast::ops;
+use crate::cel::source::{BEFORE, Issue};
 
 /// How often reading may resume after an error: the first errors teach, the rest is noise that costs time.
 const MAX_RECOVERIES: u32 = 30;
@@ -119,6 +120,58 @@ impl Parser<'_> {
             skipped += 1;
         }
         Ok(())
+    }
+
+    /// Leaves a rule that failed with what was read of it: cel-go goes on to report what is wrong in there, too.
+    pub(super) fn abandon(&mut self) {
+        match self.place() {
+            Place::Name | Place::Field => self.name = None,
+            Place::ExprColon => {
+                self.push_hole(BEFORE);
+                self.finish_conditional();
+            }
+            Place::Unary => {
+                let at = self.top().at;
+                self.push_hole(at);
+            }
+            Place::UnaryMinus => {
+                self.push_hole(BEFORE);
+                self.finish_unary(ops::NEG);
+            }
+            Place::MemberArgs
+            | Place::MemberArgsEnd
+            | Place::PrimaryArgs
+            | Place::PrimaryArgsEnd => self.finish_call(),
+            Place::MemberIndex => {
+                self.push_hole(BEFORE);
+                self.finish_index();
+            }
+            Place::MemberIndexEnd => self.finish_index(),
+            Place::PrimaryElements | Place::PrimaryElementsComma | Place::PrimaryElementsEnd => {
+                self.finish_collection(Rule::Elements);
+            }
+            Place::PrimaryEntries | Place::PrimaryEntriesComma | Place::PrimaryEntriesEnd => {
+                self.finish_collection(Rule::Entries);
+            }
+            Place::PrimaryFields | Place::PrimaryFieldsComma | Place::PrimaryFieldsEnd => {
+                self.finish_collection(Rule::Fields);
+            }
+            Place::Primary | Place::Literal | Place::Element => self.push_hole(BEFORE),
+            Place::EntriesColonFirst | Place::EntriesColonNext => {
+                // A key without a colon is not looked at.
+                let issues = self.top().issues;
+                self.builder.issues.truncate(issues);
+                self.pop();
+            }
+            // What was read so far is the result.
+            _ => {}
+        }
+        self.leave();
+    }
+
+    fn push_hole(&mut self, at: u32) {
+        let hole = self.builder.hole(at);
+        self.values.push(hole);
     }
 
     fn count_attempt(&mut self) -> Result<(), Stop> {

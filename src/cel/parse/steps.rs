@@ -1,5 +1,6 @@
 //! What each rule does at each of its places.
 
+use super::build::is_reserved;
 use super::grammar::{ELEMENT, EXPR, FACTORS, PRIMARY, Place, RELATIONS, Rule, STEP, SUMS};
 use super::parser::{Fault, Parser};
 use super::token::{Kind, Set};
@@ -49,16 +50,18 @@ impl Parser<'_> {
                 self.expect(Kind::Colon, EXPR)?;
                 return self.call(Place::ExprElse, Rule::Expr);
             }
-            Place::ExprElse => {
-                let at = self.top().at;
-                let operands = self.drain(0);
-                let value = self.builder.operator(ops::CONDITIONAL, &operands, at, true);
-                self.values.push(value);
-            }
+            Place::ExprElse => self.finish_conditional(),
             _ => {}
         }
         self.leave();
         Ok(())
+    }
+
+    pub(super) fn finish_conditional(&mut self) {
+        let at = self.top().at;
+        let operands = self.drain(0);
+        let value = self.builder.operator(ops::CONDITIONAL, &operands, at, true);
+        self.values.push(value);
     }
 
     fn step_logic(&mut self, rule: Rule, place: Place) -> Result<(), Fault> {
@@ -177,22 +180,27 @@ impl Parser<'_> {
                     _ => return Err(Fault::NoAlternative { ahead: 1 }),
                 }
             }
-            Place::UnaryNotMember => self.finish_unary(ops::NOT),
-            Place::UnaryMinusMember => self.finish_unary(ops::NEG),
+            Place::UnaryNotMember => {
+                self.finish_unary(ops::NOT);
+                self.leave();
+            }
+            Place::UnaryMinusMember => {
+                self.finish_unary(ops::NEG);
+                self.leave();
+            }
             _ => self.leave(),
         }
         Ok(())
     }
 
     /// Pairs of prefix operators cancel out.
-    fn finish_unary(&mut self, function: &str) {
+    pub(super) fn finish_unary(&mut self, function: &str) {
         let (count, at) = (self.top().count, self.top().at);
         if count % 2 == 1 {
             let operand = self.pop();
             let value = self.builder.operator(function, &[operand], at, false);
             self.values.push(value);
         }
-        self.leave();
     }
 
     fn step_member(&mut self, place: Place) -> Result<(), Fault> {
@@ -245,11 +253,7 @@ impl Parser<'_> {
             Place::MemberIndexExpr => {
                 self.go(Place::MemberIndexEnd);
                 self.expect(Kind::RightBracket, STEP)?;
-                let (at, optional) = (self.top().at, self.top().optional);
-                let function = if optional { ops::OPT_INDEX } else { ops::INDEX };
-                let operands = self.drain(0);
-                let value = self.builder.operator(function, &operands, at, true);
-                self.values.push(value);
+                self.finish_index();
                 self.go(Place::MemberStep);
             }
             _ => self.leave(),
@@ -270,7 +274,6 @@ impl Parser<'_> {
                 let here = self.offset();
                 self.top().at = here;
                 self.take();
-                self.top().open = true;
                 self.go(Place::MemberArgs);
             }
             (Kind::Dot, Kind::Question | Kind::Ident | Kind::EscapedIdent) => {
@@ -291,11 +294,18 @@ impl Parser<'_> {
         Ok(())
     }
 
+    pub(super) fn finish_index(&mut self) {
+        let (at, optional) = (self.top().at, self.top().optional);
+        let function = if optional { ops::OPT_INDEX } else { ops::INDEX };
+        let operands = self.drain(0);
+        let value = self.builder.operator(function, &operands, at, true);
+        self.values.push(value);
+    }
+
     /// Makes the call of the innermost rule, a member or a primary, from its arguments so far.
     pub(super) fn finish_call(&mut self) {
         let top = self.top();
-        top.open = false;
-        let (at, name, dot) = (top.at, top.name, top.dot);
+        let (at, name, dot, issues) = (top.at, top.name, top.dot, top.issues);
         let member = top.rule == Rule::Member;
         let args = self.drain(usize::from(member));
         let token = self.tokens[name];
@@ -303,9 +313,12 @@ impl Parser<'_> {
         let value = if member {
             let target = self.pop();
             self.builder.member_call(text, target, &args, at)
+        } else if is_reserved(text) {
+            // What is wrong with its arguments does not matter.
+            self.builder.issues.truncate(issues);
+            self.builder.reserved(dot.unwrap_or(token.offset), text)
         } else {
-            self.builder
-                .global_call(dot, (token.offset, text), &args, at)
+            self.builder.global_call(dot.is_some(), text, &args, at)
         };
         self.values.push(value);
     }

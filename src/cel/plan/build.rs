@@ -219,21 +219,25 @@ impl Builder<'_> {
         }
     }
 
-    pub(super) fn field_key(&self, operand_id: ExprId, operand: OpId, field: &str) -> Key {
-        if self.is_bare_composed(operand) {
-            return Key::Composed {
-                index: self.env.composed_index(field),
-                name: field.into(),
-            };
-        }
+    /// The key of a selection by name.
+    fn field_key(&self, operand_id: ExprId, operand: OpId, field: &str) -> Key {
         match self.checked.type_of(operand_id) {
             Type::Object(name)
                 if objects::is_constructed(name) && name.as_ref() != objects::JSON_PATCH =>
             {
                 Key::Constructed(field.into())
             }
-            _ => Key::Field(field.into()),
+            _ => self.plain_key(operand, field.into()),
         }
+    }
+
+    /// The key of an index by a constant text, or of a selection from anything but a constructed object.
+    pub(super) fn plain_key(&self, operand: OpId, name: Arc<str>) -> Key {
+        if self.is_bare_composed(operand) {
+            let index = self.env.composed_index(&name);
+            return Key::Composed { index, name };
+        }
+        Key::Field(name)
     }
 
     fn select(&mut self, operand_id: ExprId, field: &str, test_only: bool) -> Built {

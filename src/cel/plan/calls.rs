@@ -160,17 +160,17 @@ impl Builder<'_> {
 
     /// `a[b]`, `a[?b]`, `a.?b`
     fn index(&mut self, args: &[ExprId], optional: bool) -> Built {
-        let &[operand_id, key_id] = args else {
+        let &[operand, key] = args else {
             return Err(Self::failure("an index takes two operands"));
         };
-        let operand = self.node(operand_id)?;
-        let key = self.node(key_id)?;
+        let operand = self.node(operand)?;
+        let key = self.node(key)?;
         let key = match self.constant_of(key) {
             None => Key::Op(key),
             Some(value) => match value {
                 Value::String(_) => {
                     let name = text(value).unwrap_or_default();
-                    self.field_key(operand_id, operand, &name)
+                    self.plain_key(operand, name)
                 }
                 Value::Int(_) | Value::Uint(_) | Value::Bool(_) | Value::Double(_) => {
                     let value = value.clone();

@@ -1,6 +1,7 @@
 //! Values as JSON: by protobuf's rules for `JSONPatch.value`, by Kubernetes' rules for apply configurations.
 
-use super::{EvalError, Map, Str, Struct, Value};
+use super::{EvalError, List, Map, Str, Struct, Value};
+use crate::cel::lib::standard::key_text;
 use crate::model::json::{self, Json};
 
 /// Largest magnitude of an integer that protobuf JSON writes as a number: 2^53 - 1.
@@ -13,6 +14,8 @@ enum Rules {
     Protobuf,
     /// Unstructured Kubernetes objects: every integer stays an integer.
     Unstructured,
+    /// The API server's own memory, as Go writes it: durations are nanoseconds, null inside an object is zero.
+    Native,
 }
 
 impl Value<'_> {
@@ -32,10 +35,23 @@ impl Value<'_> {
     pub fn to_unstructured(&self) -> Result<Json<'static>, EvalError> {
         convert(self, Rules::Unstructured)
     }
+
+    /// This value as Go writes its native form, for the output of constructed objects.
+    ///
+    /// # Errors
+    /// Map keys that are no strings.
+    pub(crate) fn to_native(&self) -> Result<Json<'static>, EvalError> {
+        convert(self, Rules::Native)
+    }
 }
 
 fn convert(value: &Value<'_>, rules: Rules) -> Result<Json<'static>, EvalError> {
     Ok(match value {
+        Value::Duration(nanos) if rules == Rules::Native => Json::Int(*nanos),
+        Value::Null if rules == Rules::Native => Json::Int(0),
+        Value::Opaque(value) if rules == Rules::Native => Json::from(value.text()),
+        Value::Type(ty) if rules == Rules::Native => Json::from(ty.runtime_name().to_owned()),
+        Value::Optional(None) if rules == Rules::Native => Json::Null,
         Value::Null => Json::Null,
         Value::Bool(value) => Json::Bool(*value),
         Value::Int(value) => int(*value, rules),
@@ -48,12 +64,15 @@ fn convert(value: &Value<'_>, rules: Rules) -> Result<Json<'static>, EvalError> 
         }
         Value::String(text) => Json::from(text.to_string()),
         Value::Bytes(octets) => Json::from(base64(octets)),
+        Value::List(List::Json(items)) if rules != Rules::Protobuf => {
+            Json::Array(items.iter().map(Json::to_owned_json).collect())
+        }
         Value::List(list) => Json::Array(
             list.iter()
                 .map(|item| convert(&item, rules))
                 .collect::<Result<_, _>>()?,
         ),
-        Value::Map(Map::Json(map)) if rules == Rules::Unstructured => {
+        Value::Map(Map::Json(map)) if rules != Rules::Protobuf => {
             Json::Object((*map).clone()).to_owned_json()
         }
         Value::Map(map) => Json::Object(entries(map, rules)?),
@@ -62,7 +81,7 @@ fn convert(value: &Value<'_>, rules: Rules) -> Result<Json<'static>, EvalError> 
         }
         Value::Optional(Some(inner)) => convert(inner, rules)?,
         Value::Optional(None) => return Err(EvalError::text("optional.none() dereference")),
-        Value::Struct(object) => Json::Object(fields(object)?),
+        Value::Struct(object) => Json::Object(fields(object, rules)?),
         Value::Type(_) => {
             return Err(EvalError::text("type conversion not supported for 'type'"));
         }
@@ -84,7 +103,7 @@ fn int(value: i64, rules: Rules) -> Json<'static> {
 
 fn uint(value: u64, rules: Rules) -> Json<'static> {
     match i64::try_from(value) {
-        Ok(int) if rules == Rules::Unstructured || value <= SAFE_INTEGER => Json::Int(int),
+        Ok(int) if rules != Rules::Protobuf || value <= SAFE_INTEGER => Json::Int(int),
         _ => Json::from(value.to_string()),
     }
 }
@@ -101,7 +120,8 @@ fn entries(map: &Map<'_>, rules: Rules) -> Result<json::Map<'static>, EvalError>
         .map(|(key, value)| match &key {
             Value::String(key) => Ok((key.to_string(), convert(&value, rules)?)),
             other => Err(EvalError::text(format!(
-                "unsupported type conversion from '{}' to string",
+                "map key {} is of type {}, not string",
+                key_text(other),
                 other.type_name()
             ))),
         })
@@ -109,12 +129,17 @@ fn entries(map: &Map<'_>, rules: Rules) -> Result<json::Map<'static>, EvalError>
 }
 
 /// Values inside a constructed object are native values: integers stay numbers.
-fn fields(object: &Struct<'_>) -> Result<json::Map<'static>, EvalError> {
+fn fields(object: &Struct<'_>, rules: Rules) -> Result<json::Map<'static>, EvalError> {
     object
         .fields
         .iter()
         .map(|(name, value)| {
-            let value = convert(value, Rules::Unstructured).map_err(|cause| {
+            let rules = if rules == Rules::Protobuf {
+                Rules::Unstructured
+            } else {
+                rules
+            };
+            let value = convert(value, rules).map_err(|cause| {
                 EvalError::text(format!("fail to convert field {name:?}: {cause}"))
             })?;
             Ok((name.to_string(), value))

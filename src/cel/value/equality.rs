@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 
 use super::order::{double_int, double_uint, int_uint};
-use super::{EvalError, List, Map, Value};
+use super::{EvalError, List, Map, Struct, Value};
+use crate::cel::env::objects::JSON_PATCH;
 use crate::model::json::Json;
 
 /// Nesting at which the stack is looked at: documents may be deeper than a thread's stack allows.
@@ -58,14 +59,11 @@ fn equal_kinds(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Result<bool, EvalE
             (Some(a), Some(b)) => return equal(a, b, depth + 1),
             _ => false,
         },
-        (Value::Struct(a), Value::Struct(b)) => {
-            a.name == b.name
-                && a.fields.len() == b.fields.len()
-                && a.fields.iter().zip(&b.fields).all(|(a, b)| {
-                    a.0 == b.0
-                        && std::mem::discriminant(&a.1) == std::mem::discriminant(&b.1)
-                        && equal(&a.1, &b.1, depth + 1) == Ok(true)
-                })
+        (Value::Struct(a), Value::Struct(b)) if a.name == b.name => {
+            if a.name.as_ref() == JSON_PATCH {
+                return patches(a, b, depth);
+            }
+            fields(a, b)
         }
         (Value::Opaque(a), Value::Opaque(b)) => {
             return a.equals(b.as_ref()).ok_or(EvalError::NoSuchOverload);
@@ -73,6 +71,56 @@ fn equal_kinds(a: &Value<'_>, b: &Value<'_>, depth: usize) -> Result<bool, EvalE
         (Value::Opaque(_), _) => return Err(EvalError::NoSuchOverload),
         _ => false,
     })
+}
+
+/// Patches are equal when their texts and their values are; texts that are not set are empty.
+fn patches(a: &Struct<'_>, b: &Struct<'_>, depth: usize) -> Result<bool, EvalError> {
+    let text = |patch: &Struct<'_>, name: &str| {
+        let set = patch.field(name).and_then(Value::as_str);
+        set.unwrap_or_default().to_owned()
+    };
+    if ["op", "path", "from"]
+        .iter()
+        .any(|name| text(a, name) != text(b, name))
+    {
+        return Ok(false);
+    }
+    match (a.field("value"), b.field("value")) {
+        (None, None) => Ok(true),
+        (Some(a), Some(b)) => equal(a, b, depth + 1),
+        _ => Ok(false),
+    }
+}
+
+fn fields(a: &Struct<'_>, b: &Struct<'_>) -> bool {
+    a.fields.len() == b.fields.len()
+        && a.fields
+            .iter()
+            .zip(&b.fields)
+            .all(|(a, b)| a.0 == b.0 && identical(&a.1, &b.1))
+}
+
+/// Equality of the fields of constructed objects: of the same type and form, and lists only with themselves, because
+/// the API server compares the memory of its values.
+fn identical(a: &Value<'_>, b: &Value<'_>) -> bool {
+    match (a, b) {
+        (Value::List(List::Made(a)), Value::List(List::Made(b))) => {
+            std::ptr::from_ref(a.as_ref()).cast::<()>()
+                == std::ptr::from_ref(b.as_ref()).cast::<()>()
+        }
+        (Value::List(_), _) => false,
+        (Value::Map(Map::Json(a)), Value::Map(Map::Json(b))) => a == b,
+        (Value::Map(Map::Made(a)), Value::Map(Map::Made(b))) => {
+            a.len() == b.len()
+                && a.iter()
+                    .zip(b.iter())
+                    .all(|(a, b)| identical(&a.0, &b.0) && identical(&a.1, &b.1))
+        }
+        (Value::Map(_), _) => false,
+        (Value::Struct(a), Value::Struct(b)) => a.name == b.name && fields(a, b),
+        (Value::Optional(Some(a)), Value::Optional(Some(b))) => identical(a, b),
+        _ => std::mem::discriminant(a) == std::mem::discriminant(b) && equal(a, b, 0) == Ok(true),
+    }
 }
 
 /// Elements whose comparison is refused do not make lists unequal, as in cel-go.

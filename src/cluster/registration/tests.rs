@@ -4,7 +4,7 @@ fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| (*word).to_owned()).collect()
 }
 
-fn rule_of(group: &str, resources: &[&str], operations: &[&str]) -> Rule {
+fn rule_for(group: &str, resources: &[&str], operations: &[&str]) -> Rule {
     Rule {
         groups: words(&[group]),
         versions: words(&["*"]),
@@ -48,7 +48,7 @@ fn the_whole_documents_for_a_guardrail_pack() {
     let agents = "agents.x-k8s.io";
     let mut pods = interest(
         Phase::Validate,
-        vec![rule_of(
+        vec![rule_for(
             "",
             &["pods", "pods/ephemeralcontainers"],
             &["CREATE", "UPDATE"],
@@ -59,15 +59,26 @@ fn the_whole_documents_for_a_guardrail_pack() {
         "has(object.metadata.labels)".to_owned(),
     )];
     let interests = [
-        interest(Phase::Mutate, vec![rule_of(agents, &["sandboxes"], &["*"])]),
+        interest(
+            Phase::Mutate,
+            vec![rule_for(
+                agents,
+                &["sandboxes"],
+                &["CREATE", "UPDATE", "DELETE", "CONNECT"],
+            )],
+        ),
         pods,
         interest(
             Phase::Validate,
-            vec![rule_of(agents, &["sandboxes"], &["UPDATE", "CREATE"])],
+            vec![rule_for(agents, &["sandboxes"], &["UPDATE", "CREATE"])],
         ),
         interest(
             Phase::Validate,
-            vec![rule_of(agents, &["sandboxes/scale"], &["CREATE", "UPDATE"])],
+            vec![rule_for(
+                agents,
+                &["sandboxes/scale"],
+                &["CREATE", "UPDATE"],
+            )],
         ),
     ];
     let never = json!({"matchExpressions": [{
@@ -171,12 +182,12 @@ fn the_whole_documents_for_a_guardrail_pack() {
 #[test]
 fn the_order_of_interests_does_not_matter() {
     let mut interests = vec![
-        interest(Phase::Validate, vec![rule_of("", &["pods"], &["CREATE"])]),
+        interest(Phase::Validate, vec![rule_for("", &["pods"], &["CREATE"])]),
         interest(
             Phase::Validate,
-            vec![rule_of("apps", &["deployments"], &["CREATE"])],
+            vec![rule_for("apps", &["deployments"], &["CREATE"])],
         ),
-        interest(Phase::Validate, vec![rule_of("", &["pods"], &["UPDATE"])]),
+        interest(Phase::Validate, vec![rule_for("", &["pods"], &["UPDATE"])]),
     ];
     let one = webhooks_for(&interests, &by_service());
     interests.reverse();
@@ -195,12 +206,12 @@ fn sandbox_kinds_fail_closed_and_the_rest_as_the_policy_says() {
     let mut lenient = interest(
         Phase::Validate,
         vec![
-            rule_of(
+            rule_for(
                 "extensions.agents.x-k8s.io",
                 &["sandboxclaims"],
                 &["CREATE"],
             ),
-            rule_of("", &["pods"], &["CREATE"]),
+            rule_for("", &["pods"], &["CREATE"]),
         ],
     );
     lenient.failure_policy = FailurePolicy::Ignore;
@@ -215,9 +226,9 @@ fn leases_events_and_nodes_are_never_matched() {
         &[interest(
             Phase::Validate,
             vec![
-                rule_of("coordination.k8s.io", &["leases"], &["*"]),
-                rule_of("", &["events", "nodes", "nodes/status"], &["*"]),
-                rule_of("*", &["*/*"], &["*"]),
+                rule_for("coordination.k8s.io", &["leases"], &["*"]),
+                rule_for("", &["events", "nodes", "nodes/status"], &["*"]),
+                rule_for("*", &["*/*"], &["*"]),
             ],
         )],
         &by_service(),
@@ -230,7 +241,7 @@ fn leases_events_and_nodes_are_never_matched() {
 
 #[test]
 fn differing_conditions_and_selectors_get_entries_of_their_own() {
-    let pods = || interest(Phase::Validate, vec![rule_of("", &["pods"], &["CREATE"])]);
+    let pods = || interest(Phase::Validate, vec![rule_for("", &["pods"], &["CREATE"])]);
     let mut conditional = pods();
     conditional.match_conditions = vec![("a".to_owned(), "true".to_owned())];
     let mut selective = pods();
@@ -261,23 +272,111 @@ fn differing_conditions_and_selectors_get_entries_of_their_own() {
     );
 }
 
+fn set_of(text: &str) -> Set {
+    let documents = crate::model::yaml::read("test.yaml", text).expect("YAML");
+    let objects = documents.into_iter().map(Into::into).collect();
+    Set::build(objects, &set::Settings::default()).expect("compiles")
+}
+
+/// A bound policy on Pods with these match conditions.
+fn policy_on_pods(conditions: &str) -> String {
+    format!(
+        r#"
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {{name: p}}
+spec:
+  failurePolicy: Ignore
+  paramKind: {{apiVersion: v1, kind: ConfigMap}}
+  matchConstraints:
+    matchPolicy: Exact
+    objectSelector: {{matchLabels: {{a: b}}}}
+    namespaceSelector: {{matchExpressions: [{{key: k, operator: Exists}}]}}
+    resourceRules:
+      - apiGroups: [""]
+        apiVersions: [v1]
+        operations: [CREATE, UPDATE]
+        resources: [pods]
+        scope: Namespaced
+  matchConditions: {conditions}
+  validations: [{{expression: "true"}}]
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {{name: b}}
+spec: {{policyName: p, validationActions: [Deny]}}
+"#
+    )
+}
+
 #[test]
-fn conditions_over_parameters_stay_here() {
-    let mut with_params = interest(Phase::Validate, vec![rule_of("", &["pods"], &["CREATE"])]);
-    with_params.match_conditions = vec![
-        ("a".to_owned(), "object.kind == 'Pod'".to_owned()),
-        ("b".to_owned(), "params.enabled == true".to_owned()),
-    ];
-    let made = webhooks_for(std::slice::from_ref(&with_params), &by_service());
-    assert_eq!(made.validating["webhooks"][0].get("matchConditions"), None);
-    with_params.match_conditions[1].1 = "object.spec.paramsCount == 1".to_owned();
-    let made = webhooks_for(&[with_params], &by_service());
-    assert_eq!(
-        made.validating["webhooks"][0]["matchConditions"]
-            .as_array()
-            .map(Vec::len),
-        Some(2)
-    );
+fn a_loaded_policy_wants_what_its_constraints_say() {
+    let set = set_of(&policy_on_pods(
+        "[{name: c, expression: object.kind == 'Pod'}]",
+    ));
+    let expected = Interest {
+        phase: Phase::Validate,
+        rules: vec![Rule {
+            groups: words(&[""]),
+            versions: words(&["v1"]),
+            resources: words(&["pods"]),
+            operations: words(&["CREATE", "UPDATE"]),
+            scope: "Namespaced".to_owned(),
+        }],
+        match_conditions: vec![("c".to_owned(), "object.kind == 'Pod'".to_owned())],
+        failure_policy: FailurePolicy::Ignore,
+        object_selector: json!({"matchLabels": {"a": "b"}}),
+        namespace_selector: json!({"matchExpressions": [{"key": "k", "operator": "Exists"}]}),
+        match_policy: "Exact".to_owned(),
+    };
+    assert_eq!(interests_of(&set), [expected, own_kinds()]);
+}
+
+#[test]
+fn one_condition_over_parameters_keeps_all_of_them_here() {
+    let set = set_of(&policy_on_pods(
+        "[{name: a, expression: object.kind == 'Pod'}, {name: b, expression: params.data.on == 'yes'}]",
+    ));
+    assert_eq!(interests_of(&set)[0].match_conditions, []);
+}
+
+#[test]
+fn the_shipped_packs_see_sandboxes_closed_and_pods_by_condition() {
+    let profile = "
+apiVersion: sandfence.dev/v1alpha1
+kind: GuardrailProfile
+metadata: {name: p}
+spec: {user: {runAsNonRoot: true}, host: {forbidNamespaces: true}}
+";
+    let mut objects = Vec::new();
+    for (name, text) in crate::policy::packs::FILES {
+        if !name.starts_with("policies/profiles/") {
+            objects.extend(crate::model::yaml::read(name, text).expect("YAML"));
+        }
+    }
+    objects.extend(crate::model::yaml::read("profile.yaml", profile).expect("YAML"));
+    let set = Set::build(
+        objects.into_iter().map(Into::into).collect(),
+        &set::Settings::default(),
+    )
+    .expect("compiles");
+    let made = webhooks_for(&interests_of(&set), &by_service());
+    for document in [&made.mutating, &made.validating] {
+        for entry in document["webhooks"].as_array().expect("list") {
+            let name = entry["name"].as_str().expect("text");
+            if name.starts_with("sandboxes") {
+                assert_eq!(entry["failurePolicy"], "Fail", "{name}");
+            }
+            if name.starts_with("pods") {
+                assert_eq!(
+                    entry["matchConditions"].as_array().map(Vec::len),
+                    Some(1),
+                    "{name}: of all Pods only those of sandboxes"
+                );
+            }
+        }
+    }
+    assert!(names(&made.validating).contains(&"policies.validate.sandfence.dev"));
 }
 
 #[test]
@@ -290,7 +389,7 @@ fn a_url_is_registered_with_the_path_behind_it() {
     let made = webhooks_for(
         &[interest(
             Phase::Validate,
-            vec![rule_of("", &["pods"], &["CREATE"])],
+            vec![rule_for("", &["pods"], &["CREATE"])],
         )],
         &options,
     );

@@ -15,7 +15,14 @@ fn operation(op: &str, path: &str, from: Option<&str>, value: Option<&str>) -> O
 #[test]
 fn operations_apply_as_in_the_api_servers_library() {
     let document = owned_json!({"a": {"b/c": 1, "d~e": 2}, "list": ["x", "y"], "n": null});
-    let cases: [(&str, &str, Option<&str>, Option<&str>, &str); 24] = [
+    type Case = (
+        &'static str,
+        &'static str,
+        Option<&'static str>,
+        Option<&'static str>,
+        &'static str,
+    );
+    let cases: [Case; 24] = [
         (
             "add",
             "/a/z",

@@ -3,7 +3,10 @@
 use crate::cel::blame::blame;
 use crate::cel::plan::{PER_CALL_LIMIT, RUNTIME_BUDGET};
 use crate::cel::value::Value;
-use crate::model::verdict::{Blame, Reason, Rule};
+use crate::model::json::Json;
+use crate::model::path::{FieldPath, Step};
+use crate::model::request::Request;
+use crate::model::verdict::{Blame, BlameRoot, Reason, Rule};
 
 use super::super::activation::{EXHAUSTED, Exhausted, Inputs, NamespaceView, Phase, Scope};
 use super::super::compile::{self, Expression, Work};
@@ -73,6 +76,7 @@ pub fn evaluate<'s>(bound: &'s Bound, scope: &Scope<'_>, param: Option<&Param>) 
         object: &scope.request.object,
         params: param.map(|param| &*param.object),
         namespace: NamespaceView::Declared,
+        authorizer: true,
     };
     match matched(inputs) {
         Ok(true) => {}
@@ -124,14 +128,62 @@ fn judge_rules(
         (Held::No, Ok(messages)) => {
             let rule = &rules[at];
             let computed = messages.get(at).and_then(Clone::clone);
+            let message = computed.unwrap_or_else(|| rule.fallback.clone());
+            let blame = named(&message, inputs.scope.request)
+                .or_else(|| blamed(&rule.expression, &phase, inputs.scope));
             Decision::Fail {
-                message: computed.unwrap_or_else(|| rule.fallback.clone()),
+                message,
                 reason: rule.reason,
-                blame: blame(&rule.expression.program, &phase),
+                blame,
             }
         }
     };
     Ok(held.into_iter().enumerate().map(decide).collect())
+}
+
+/// The field that the author's message begins with, if the judged object has its parent: rules that gather what is
+/// wrong and then compare a size with zero can only be told this way.
+fn named(message: &str, request: &Request<'_>) -> Option<Blame> {
+    let path = FieldPath::parse_prefix(message)?;
+    let root = if request.object.is_null() {
+        BlameRoot::OldObject
+    } else {
+        BlameRoot::Object
+    };
+    let object = match root {
+        BlameRoot::Object => &request.object,
+        BlameRoot::OldObject => &request.old_object,
+    };
+    let [Step::Key(first), _, ..] = path.0.as_slice() else {
+        return None;
+    };
+    object.get(first)?;
+    let value = shown(request, path.find(object));
+    Some(Blame { root, path, value })
+}
+
+/// The field that made a rule false, in the new or the stored object.
+fn blamed<'p>(
+    expression: &'p Expression,
+    phase: &Phase<'p, '_>,
+    scope: &Scope<'_>,
+) -> Option<Blame> {
+    let field = blame(&expression.program, phase)?;
+    let roots = [
+        (BlameRoot::Object, &scope.request.object),
+        (BlameRoot::OldObject, &scope.request.old_object),
+    ];
+    let (root, path) = roots
+        .into_iter()
+        .find_map(|(root, object)| Some((root, field.path(object)?)))?;
+    let value = shown(scope.request, field.value());
+    Some(Blame { root, path, value })
+}
+
+/// What may be repeated of a value: what a Secret holds is nobody's business but its reader's.
+fn shown(request: &Request<'_>, value: Option<&Json<'_>>) -> Option<Json<'static>> {
+    let secret = request.kind.group.is_empty() && request.kind.kind == "Secret";
+    value.filter(|_| !secret).map(Json::to_owned_json)
 }
 
 /// Messages by rule. The API server computes all of them, also those of rules that hold, from what the validations left
@@ -154,6 +206,10 @@ fn compute_messages(
     if affordable && !held.iter().any(|held| matches!(held, Held::No)) {
         return Ok(Vec::new());
     }
+    let inputs = Inputs {
+        authorizer: false,
+        ..inputs
+    };
     let mut phase = Phase::new(inputs, validations.remaining());
     let mut out = Vec::with_capacity(rules.len());
     for (rule, held) in rules.iter().zip(held) {
@@ -186,6 +242,7 @@ fn annotate<'s>(
     }
     let inputs = Inputs {
         namespace: NamespaceView::Whole,
+        authorizer: false,
         ..inputs
     };
     let mut phase = Phase::new(inputs, RUNTIME_BUDGET);

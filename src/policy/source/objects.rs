@@ -7,12 +7,15 @@ use crate::model::names;
 use crate::model::selector::LabelSelector;
 use crate::model::verdict::Action;
 
+use crate::schema::catalog;
+
+use super::super::conform;
 use super::super::diagnostic::{Diagnostic, Sourced};
 use super::bodies::{audit_annotations, mutations, named, validations};
 use super::constraints::{Wanted, match_resources};
 use super::{
-    ADMISSION_GROUP, About, Binding, Body, FailurePolicy, Item, NotFound, ParamPick, ParamRef,
-    Policy, Profile, Reinvocation,
+    ADMISSION_GROUP, About, Binding, Body, FailurePolicy, Item, NotFound, OWN_GROUP, PROFILE_KIND,
+    ParamPick, ParamRef, Policy, Profile, Reinvocation,
 };
 
 /// One kind's reader: `None` when it is too broken to be anything.
@@ -226,29 +229,21 @@ pub fn sandbox_policy(object: &Object<'_>) -> Option<Item> {
 
 pub fn profile(object: &Object<'_>) -> Option<Item> {
     let spec = &object.spec;
-    let known = [
-        "namespaceSelector",
-        "enforcement",
-        "runtimeClass",
-        "identity",
-        "user",
-        "host",
-        "resources",
-        "network",
-        "images",
-        "lifetime",
-        "ports",
-    ];
-    if !spec.object(&known) {
-        return None;
+    let gvk = Gvk::new(&format!("{OWN_GROUP}/{}", object.version), PROFILE_KIND);
+    for error in catalog::get(&gvk)
+        .into_iter()
+        .flat_map(|schema| conform::check(schema, &object.sourced.object))
+    {
+        object.root.errors().push(error.path, error.message);
     }
+    // The schema has checked the word.
+    let enforcement = spec.key("enforcement");
+    let enforcement = enforcement.value().and_then(Json::as_str);
+    let action = ACTIONS.iter().find(|(word, _)| Some(*word) == enforcement);
     Some(Item::Profile(Profile {
         name: object.name.clone(),
         namespaces: LabelSelector::read(&spec.key("namespaceSelector")),
-        enforcement: spec
-            .key("enforcement")
-            .word(&ACTIONS)
-            .unwrap_or(Action::Deny),
+        enforcement: action.map_or(Action::Deny, |(_, action)| *action),
     }))
 }
 

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::model::gvk::{Gvk, Gvr};
 use crate::model::path::FieldPath;
-use crate::model::verdict::{Action, Blame, BlameRoot, MutationStep, Outcome as Came, Reason};
+use crate::model::verdict::{Action, Blame, BlameRoot, MutationStep, Outcome as Came, Rule};
 use crate::owned_json;
 
 fn request() -> Request<'static> {
@@ -82,6 +82,7 @@ fn the_first_denial_shapes_the_status_and_all_are_causes_with_their_fields() {
             "validation.policy.admission.k8s.io/validation_failure".to_owned(),
             "[]".to_owned(),
         )]),
+        ..Verdict::default()
     };
     let review = Review::of_verdict(&request(), &verdict);
     assert_eq!(
@@ -220,7 +221,7 @@ fn a_failed_mutation_is_403_with_reason_invalid_and_no_patch() {
     failed.rule = Rule::Mutation(1);
     failed.outcome = Came::Error;
     let mut unconfigured = finding("n", "failed to configure policy: x");
-    unconfigured.rule = Rule::Policy;
+    unconfigured.rule = Rule::MutatingPolicy;
     unconfigured.binding = None;
     let mutated = Mutated {
         object: Some(owned_json!({})),

@@ -1,0 +1,325 @@
+//! Paths, methods, bodies and answers of the HTTPS server: a tower service that tests call without a socket.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
+use axum::routing::{get, post};
+use futures::FutureExt as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tracing::Instrument as _;
+
+use super::admit::{Answered, Hook, Snapshots, admit};
+use super::health;
+use super::reject::{Cause, Rejection, json};
+use super::respond::Outcome;
+use crate::config::settings::Limits;
+use crate::telemetry::metrics::{Metrics, ReasonLabels, ReviewLabels, WebhookLabels};
+use crate::telemetry::readiness::Readiness;
+
+/// What is kept of the API server's patience for the way back: its clock started before ours.
+const MARGIN: Duration = Duration::from_millis(200);
+/// Shortest time for a request, whatever the query says.
+const SHORTEST: Duration = Duration::from_millis(500);
+/// Large reviews judged at once, beside the workers: each may hold one core for a while.
+const LARGE_AT_ONCE: usize = 4;
+
+/// What the handlers share.
+pub struct Hooks {
+    /// What decisions are made with.
+    pub snapshots: Arc<Snapshots>,
+    /// Limits of one request.
+    pub limits: Limits,
+    /// Where reviews are counted.
+    pub metrics: Metrics,
+    /// What the probes say.
+    pub readiness: Arc<Readiness>,
+    large: Arc<Semaphore>,
+}
+
+impl Hooks {
+    /// Handlers over `snapshots`.
+    #[must_use]
+    pub fn new(
+        snapshots: Arc<Snapshots>,
+        limits: Limits,
+        metrics: Metrics,
+        readiness: Arc<Readiness>,
+    ) -> Self {
+        Self {
+            snapshots,
+            limits,
+            metrics,
+            readiness,
+            large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+        }
+    }
+}
+
+type Shared = Arc<Hooks>;
+
+/// The routes of the HTTPS server: both webhooks and the probes.
+pub fn router(hooks: Hooks) -> Router {
+    let readiness = Arc::clone(&hooks.readiness);
+    let hooks = Arc::new(hooks);
+    Router::new()
+        .route("/mutate", post(mutate))
+        .route("/validate", post(validate))
+        .method_not_allowed_fallback(wrong_method)
+        .with_state(hooks)
+        .merge(health::probes(readiness))
+        .route("/", get(|| async { "sandfence admission webhook\n" }))
+        .fallback(not_found)
+}
+
+async fn mutate(State(hooks): State<Shared>, request: Request<Body>) -> Response<Body> {
+    handle(hooks, Hook::Mutate, request).await
+}
+
+async fn validate(State(hooks): State<Shared>, request: Request<Body>) -> Response<Body> {
+    handle(hooks, Hook::Validate, request).await
+}
+
+async fn wrong_method(State(hooks): State<Shared>, request: Request<Body>) -> Response<Body> {
+    let rejection = Rejection::new(
+        Cause::Method,
+        format!(
+            "{} {}: expected POST",
+            request.method(),
+            request.uri().path()
+        ),
+    );
+    reject(&hooks, rejection)
+}
+
+async fn not_found(uri: Uri) -> Response<Body> {
+    Rejection::new(
+        Cause::NotFound,
+        format!(
+            "{}: expected /mutate, /validate, /healthz or /readyz",
+            uri.path()
+        ),
+    )
+    .into_response()
+}
+
+fn reject(hooks: &Hooks, rejection: Rejection) -> Response<Body> {
+    hooks
+        .metrics
+        .rejected
+        .get_or_create_owned(&ReasonLabels {
+            reason: rejection.cause.word(),
+        })
+        .inc();
+    tracing::warn!(
+        reason = rejection.cause.word(),
+        error = %rejection.message,
+        "review refused before it was judged"
+    );
+    rejection.into_response()
+}
+
+async fn handle(hooks: Shared, hook: Hook, request: Request<Body>) -> Response<Body> {
+    let span = tracing::info_span!(
+        "review",
+        webhook = hook.word(),
+        uid = tracing::field::Empty,
+        kind = tracing::field::Empty,
+        operation = tracing::field::Empty,
+        namespace = tracing::field::Empty,
+        name = tracing::field::Empty,
+        allowed = tracing::field::Empty,
+        mutated = tracing::field::Empty,
+        code = tracing::field::Empty,
+        seconds = tracing::field::Empty,
+    );
+    let answer = async {
+        // A panic outside of the judge, which catches its own, is ours; the peer still gets an answer.
+        let result = AssertUnwindSafe(review(Arc::clone(&hooks), hook, request))
+            .catch_unwind()
+            .await;
+        match result {
+            Ok(Ok(response)) => response,
+            Ok(Err(rejection)) => reject(&hooks, rejection),
+            Err(_panic) => json(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                b"{\"kind\":\"Status\",\"apiVersion\":\"v1\",\"metadata\":{},\"status\":\"Failure\",\
+                  \"message\":\"sandfence failed while answering; its log has the details\",\
+                  \"reason\":\"InternalError\",\"code\":500}"
+                    .to_vec(),
+            ),
+        }
+    };
+    answer.instrument(span).await
+}
+
+async fn review(
+    hooks: Shared,
+    hook: Hook,
+    request: Request<Body>,
+) -> Result<Response<Body>, Rejection> {
+    check_head(request.headers(), hooks.limits.body)?;
+    let deadline = Instant::now() + patience(request.uri(), hooks.limits.request);
+    let body = read_body(request.into_body(), hooks.limits.body, deadline).await?;
+    let started = std::time::Instant::now();
+    let answered = if body.len() <= hooks.limits.inline_body {
+        admit(hook, &body, &hooks.snapshots)?
+    } else {
+        admit_large(&hooks, hook, body, deadline).await?
+    };
+    let response = respond(&answered)?;
+    hooks.count(hook, &answered, started.elapsed());
+    Ok(response)
+}
+
+/// Judges on a thread of its own, so that probes and small reviews are answered meanwhile.
+async fn admit_large(
+    hooks: &Shared,
+    hook: Hook,
+    body: Bytes,
+    deadline: Instant,
+) -> Result<Answered, Rejection> {
+    let overloaded = || {
+        Rejection::new(
+            Cause::Overloaded,
+            format!(
+                "{LARGE_AT_ONCE} large reviews are being judged and none ended in time: try again"
+            ),
+        )
+    };
+    let slot = tokio::time::timeout_at(deadline, Arc::clone(&hooks.large).acquire_owned())
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .ok_or_else(overloaded)?;
+    let snapshots = Arc::clone(&hooks.snapshots);
+    let span = tracing::Span::current();
+    let judging = tokio::task::spawn_blocking(move || {
+        let _slot = slot;
+        span.in_scope(|| admit(hook, &body, &snapshots))
+    });
+    match tokio::time::timeout_at(deadline, judging).await {
+        Ok(Ok(answered)) => answered,
+        // The judge catches its own panics; a task ends otherwise only with the runtime.
+        Ok(Err(_)) => Err(Rejection::new(Cause::NotReady, "the process is stopping")),
+        Err(_elapsed) => Err(Rejection::new(
+            Cause::Timeout,
+            "the review was not judged in the time that the API server gives",
+        )),
+    }
+}
+
+fn respond(answered: &Answered) -> Result<Response<Body>, Rejection> {
+    let status = match answered.outcome {
+        // With an HTTP error the API server applies the failurePolicy of the registration; who reads the body finds a
+        // well-formed review all the same.
+        Outcome::Error => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::OK,
+    };
+    let body = serde_json::to_vec(&answered.review).map_err(|error| {
+        Rejection::new(Cause::NotReady, format!("cannot write the answer: {error}"))
+    })?;
+    Ok(json(status, body))
+}
+
+impl Hooks {
+    fn count(&self, hook: Hook, answered: &Answered, elapsed: Duration) {
+        let webhook = hook.word();
+        self.metrics
+            .reviews
+            .get_or_create_owned(&ReviewLabels {
+                webhook,
+                operation: answered.operation.as_str(),
+                outcome: answered.outcome.word(),
+            })
+            .inc();
+        self.metrics
+            .review_seconds
+            .get_or_create_owned(&WebhookLabels { webhook })
+            .observe(elapsed.as_secs_f64());
+        match answered.outcome {
+            Outcome::Error => tracing::error!("review could not be judged"),
+            Outcome::Denied => tracing::info!(
+                message_of_denial = answered
+                    .review
+                    .response
+                    .status
+                    .as_ref()
+                    .map_or("", |status| status.message.as_str()),
+                "review denied"
+            ),
+            Outcome::Allowed | Outcome::Mutated => tracing::debug!("review allowed"),
+        }
+    }
+}
+
+fn check_head(headers: &HeaderMap, limit: usize) -> Result<(), Rejection> {
+    let given = headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.to_str().unwrap_or("?"));
+    let essence = given.map(|value| value.split(';').next().unwrap_or_default().trim());
+    if !essence.is_some_and(|essence| essence.eq_ignore_ascii_case("application/json")) {
+        return Err(Rejection::new(
+            Cause::ContentType,
+            format!(
+                "Content-Type: expected application/json, found {}",
+                given.unwrap_or("none")
+            ),
+        ));
+    }
+    let announced = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    match announced {
+        Some(length) if length > limit as u64 => Err(too_large(&format!("{length} bytes"), limit)),
+        _ => Ok(()),
+    }
+}
+
+fn too_large(found: &str, limit: usize) -> Rejection {
+    Rejection::new(
+        Cause::TooLarge,
+        format!("the body has {found}, at most {limit} bytes are read"),
+    )
+}
+
+/// How long a request may take: what the API server says in `?timeout=5s`, less a margin for the way back.
+fn patience(uri: &Uri, longest: Duration) -> Duration {
+    uri.query()
+        .unwrap_or_default()
+        .split('&')
+        .find_map(|pair| pair.strip_prefix("timeout="))
+        .and_then(|value| value.strip_suffix('s'))
+        .and_then(|seconds| seconds.parse::<u32>().ok())
+        .map_or(longest, |seconds| {
+            Duration::from_secs(seconds.into())
+                .saturating_sub(MARGIN)
+                .clamp(SHORTEST, longest)
+        })
+}
+
+async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes, Rejection> {
+    let reading = Limited::new(body, limit).collect();
+    match tokio::time::timeout_at(deadline, reading).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large("more than that", limit)),
+        Ok(Err(error)) => Err(Rejection::new(
+            Cause::Truncated,
+            format!("the body ended before it was complete: {error}"),
+        )),
+        Err(_elapsed) => Err(Rejection::new(
+            Cause::Timeout,
+            "the body did not arrive in the time that the API server gives",
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests;
