@@ -273,3 +273,6 @@ fn masked<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 fn string<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     Ok(receiver(args)?.text().into())
 }
+
+#[cfg(test)]
+mod tests;

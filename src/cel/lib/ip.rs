@@ -247,3 +247,6 @@ pub(super) fn from_bits(like: IpAddr, bits: u128) -> IpAddr {
         IpAddr::V6(_) => Ipv6Addr::from_bits(bits).into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::cel::lib::authz::{Access, Attributes, Authorizer, Decision as Allowed};
 use crate::model::json::Json;
 use crate::model::request::Operation;
 use crate::model::verdict::Action;
@@ -779,4 +780,60 @@ fn warnings_are_settled_as_the_api_server_does() {
     let settled = settle(many);
     assert!(settled.iter().all(|warning| warning.chars().count() == 256));
     assert_eq!(settled.len(), 16);
+}
+
+/// Allows `get` on pods to members of `dev`, nothing else.
+#[derive(Debug)]
+struct Pods;
+
+impl Authorizer for Pods {
+    fn check(&self, attributes: &Attributes) -> Allowed {
+        let Access::Resource(access) = &attributes.access else {
+            return Allowed::default();
+        };
+        let allowed = attributes.verb == "get"
+            && matches!(access.resource.as_str(), "pods" | "configmaps")
+            && attributes.user.groups.iter().any(|group| group == "dev");
+        Allowed {
+            allowed,
+            ..Allowed::default()
+        }
+    }
+}
+
+#[test]
+fn the_authorizer_is_asked_for_the_request_and_only_in_its_phases() {
+    let spec = "
+variables:
+- {name: own, expression: authorizer.requestResource.check('get').allowed()}
+matchConditions:
+- {name: pods, expression: \"authorizer.group('').resource('pods').check('get').allowed()\"}
+validations:
+- {expression: 'variables.own && !authorizer.requestResource.check(\"update\").allowed()'}
+- {expression: 'false', message: fixed, messageExpression: 'variables.own ? \"a\" : \"b\"'}
+auditAnnotations:
+- {key: k, valueExpression: 'string(variables.own)'}
+";
+    let set = set(&policy(spec, "Deny"));
+    let resolvers = Resolvers {
+        authorizer: Some(std::sync::Arc::new(Pods)),
+    };
+    let verdict = judge_with(&set, &create(OBJECT), &resolvers);
+    let got: Vec<&str> = verdict
+        .findings
+        .iter()
+        .map(|f| f.message.as_str())
+        .collect();
+    assert_eq!(
+        got,
+        [
+            "fixed",
+            "expression 'string(variables.own)' resulted in error: composited variable \"own\" fails to evaluate: no such attribute(s): authorizer.requestResource"
+        ]
+    );
+    assert_eq!(verdict.passed, 1);
+    assert_eq!(
+        judge(&set, &create(OBJECT)).findings[0].message,
+        "expression 'authorizer.group('').resource('pods').check('get').allowed()' resulted in error: no such attribute(s): authorizer"
+    );
 }

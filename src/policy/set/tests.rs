@@ -214,9 +214,9 @@ spec:
     assert_eq!(
         mistakes(text),
         [
-            "p.yaml:6:3: GuardrailProfile/x: spec.runtimeClas: unknown field",
             "p.yaml:7:23: GuardrailProfile/x: spec.namespaceSelector.matchLabel: unknown field",
-            "p.yaml:5:3: GuardrailProfile/x: spec.enforcement: expected one of \"Deny\", \"Warn\", \"Audit\", found \"Block\"",
+            "p.yaml:6:3: GuardrailProfile/x: spec.runtimeClas: unknown field",
+            "p.yaml:5:3: GuardrailProfile/x: spec.enforcement: Unsupported value: \"Block\": supported values: \"Deny\", \"Warn\", \"Audit\"",
         ]
     );
 }

@@ -236,13 +236,14 @@ pub fn profile(object: &Object<'_>) -> Option<Item> {
     {
         object.root.errors().push(error.path, error.message);
     }
+    // The schema has checked the word.
+    let enforcement = spec.key("enforcement");
+    let enforcement = enforcement.value().and_then(Json::as_str);
+    let action = ACTIONS.iter().find(|(word, _)| Some(*word) == enforcement);
     Some(Item::Profile(Profile {
         name: object.name.clone(),
         namespaces: LabelSelector::read(&spec.key("namespaceSelector")),
-        enforcement: spec
-            .key("enforcement")
-            .word(&ACTIONS)
-            .unwrap_or(Action::Deny),
+        enforcement: action.map_or(Action::Deny, |(_, action)| *action),
     }))
 }
 
