@@ -266,7 +266,7 @@ fn texts<'a>(
 
 fn matches<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     match (&args[0], &args[1]) {
-        (Value::String(text), Value::String(pattern)) => regex::compile(pattern)
+        (Value::String(text), Value::String(pattern)) => regex::compile_data(pattern)
             .map(|regex| Value::Bool(regex.is_match(text)))
             .map_err(EvalError::text),
         (Value::String(_), _) => Err(EvalError::NoSuchOverload),
