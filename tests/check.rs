@@ -320,8 +320,8 @@ fn all_mistakes_are_told_at_once() {
     let run = by_policies(&text);
     assert_eq!(run.code, 2);
     for part in [
-        "error: the policies cannot be used: 3 mistakes",
-        "policy.yaml:10:3: ValidatingAdmissionPolicy/no-root: spec.matchConstraint: unknown field",
+        "error: the policies cannot be used: 4 mistakes",
+        "policy.yaml:9:3: ValidatingAdmissionPolicy/no-root: spec.matchConstraint: unknown field",
         "policy.yaml:23:5: ValidatingAdmissionPolicy/no-root: spec.validations[1].reason: expected one of",
         "policy.yaml:31:3: ValidatingAdmissionPolicyBinding/everywhere: spec.validationActions: Deny and Warn",
     ] {

@@ -41,9 +41,49 @@ pub(crate) fn run<'a>(
 pub(crate) struct Machine<'m, 'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) activation: &'m dyn Activation<'a>,
-    locals: Vec<Local<'a>>,
+    locals: Frame<'a>,
     cost: u64,
     limit: u64,
+}
+
+/// Places that are kept without allocation: enough for comprehensions nested twice.
+const INLINE_PLACES: usize = 6;
+
+/// The places of the comprehension variables of a plan.
+struct Frame<'a> {
+    inline: [Local<'a>; INLINE_PLACES],
+    more: Vec<Local<'a>>,
+}
+
+impl<'a> Frame<'a> {
+    fn new(places: usize) -> Self {
+        Self {
+            inline: std::array::from_fn(|_| Local::Unset),
+            more: vec![Local::Unset; places.saturating_sub(INLINE_PLACES)],
+        }
+    }
+
+    fn get(&self, place: u16) -> &Local<'a> {
+        let at = usize::from(place);
+        match at.checked_sub(INLINE_PLACES) {
+            None => &self.inline[at],
+            Some(at) => &self.more[at],
+        }
+    }
+
+    /// Puts `local` there and returns what was there.
+    fn replace(&mut self, place: u16, local: Local<'a>) -> Local<'a> {
+        let at = usize::from(place);
+        let old = match at.checked_sub(INLINE_PLACES) {
+            None => &mut self.inline[at],
+            Some(at) => &mut self.more[at],
+        };
+        std::mem::replace(old, local)
+    }
+
+    fn set(&mut self, place: u16, local: Local<'a>) {
+        self.replace(place, local);
+    }
 }
 
 /// The state of one place of a comprehension.
@@ -92,7 +132,7 @@ impl<'m, 'a> Machine<'m, 'a> {
         Self {
             plan,
             activation,
-            locals: vec![Local::Unset; plan.locals],
+            locals: Frame::new(plan.locals),
             cost: 0,
             limit,
         }
@@ -100,7 +140,7 @@ impl<'m, 'a> Machine<'m, 'a> {
 
     /// Binds a comprehension variable.
     pub(crate) fn set_local(&mut self, place: u16, value: Value<'a>) {
-        self.locals[usize::from(place)] = Local::Value(value);
+        self.locals.set(place, Local::Value(value));
     }
 
     /// Charges `units`.

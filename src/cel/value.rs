@@ -59,12 +59,42 @@ pub enum Str<'a> {
 }
 
 /// Seconds since 1970 UTC and nanoseconds within the second (always counted forward).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Two of them are equal when they are the same instant.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Timestamp {
     /// Whole seconds.
     pub seconds: i64,
     /// 0 to 999 999 999.
     pub nanos: u32,
+    /// Seconds east of UTC in which it was written; shows in its text only.
+    pub offset: i32,
+}
+
+impl Timestamp {
+    /// The instant, without the offset.
+    const fn instant(self) -> (i64, u32) {
+        (self.seconds, self.nanos)
+    }
+}
+
+impl PartialEq for Timestamp {
+    fn eq(&self, other: &Self) -> bool {
+        self.instant() == other.instant()
+    }
+}
+
+impl Eq for Timestamp {}
+
+impl PartialOrd for Timestamp {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Timestamp {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.instant().cmp(&other.instant())
+    }
 }
 
 /// A list: part of a JSON document, or made during evaluation.

@@ -66,7 +66,7 @@ enum Command {
     /// Print the objects that an installation needs.
     Render(render::RenderArgs),
     /// Run the admission webhook.
-    Serve(serve::ServeArgs),
+    Serve(Box<serve::ServeArgs>),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
 }
@@ -94,7 +94,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args, colour),
         Command::Render(args) => render::run(&args),
-        Command::Serve(args) => serve::run(args),
+        Command::Serve(args) => serve::run(*args),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),
     };
     match outcome {

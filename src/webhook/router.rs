@@ -65,7 +65,6 @@ impl Hooks {
 type Shared = Arc<Hooks>;
 
 /// The routes of the HTTPS server: both webhooks and the probes.
-#[must_use]
 pub fn router(hooks: Hooks) -> Router {
     let readiness = Arc::clone(&hooks.readiness);
     let hooks = Arc::new(hooks);

@@ -355,6 +355,7 @@ fn to_timestamp<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
         Value::Int(seconds) => Timestamp {
             seconds: *seconds,
             nanos: 0,
+            offset: 0,
         },
         Value::String(text) => time::parse_timestamp(text)
             .ok_or_else(|| conversion("string", "google.protobuf.Timestamp"))?,

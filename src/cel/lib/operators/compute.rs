@@ -225,6 +225,7 @@ fn shifted(at: Timestamp, nanos: i64) -> Result<Timestamp, EvalError> {
     Ok(Timestamp {
         seconds,
         nanos: u32::try_from(total % SECOND).unwrap_or(0),
+        offset: at.offset,
     })
 }
 
