@@ -5,7 +5,7 @@
 //! field and of the rule.
 
 mod judge;
-mod policies;
+pub mod policies;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
