@@ -4,6 +4,9 @@
 //! from a comparison to the field it compared. The answer is a place in the judged object, told by reference: parts of
 //! the object keep their addresses while they are evaluated.
 
+#[cfg(test)]
+mod tests;
+
 use super::cost::PER_CALL_LIMIT;
 use super::eval::{Cursor, Found, Machine};
 use super::lib::standard::key_text;

@@ -5,6 +5,8 @@
 
 mod calls;
 mod literals;
+#[cfg(test)]
+mod tests;
 mod unify;
 
 use std::collections::HashMap;

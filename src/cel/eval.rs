@@ -7,6 +7,8 @@ mod attribute;
 mod call;
 mod construct;
 mod fold;
+#[cfg(test)]
+mod tests;
 
 use super::cost;
 use super::lib::operators::{self, Arithmetic, Relation};

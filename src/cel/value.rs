@@ -6,6 +6,8 @@ mod kind;
 mod lists;
 mod maps;
 pub(crate) mod order;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::borrow::Cow;
