@@ -455,7 +455,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
             }
             fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
                 // Go decodes what does not fit int64 as float64.
-                #[allow(clippy::cast_precision_loss)]
                 Ok(i64::try_from(value).map_or(Json::Float(value as f64), Json::Int))
             }
             fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {

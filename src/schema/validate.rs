@@ -212,7 +212,7 @@ fn number(schema: &Structural, at: &Json<'_>, trail: &Trail<'_>, errors: &mut Er
     let Some(checks) = schema.checks.as_deref() else {
         return;
     };
-    #[allow(clippy::cast_precision_loss)] // bounds are doubles: compared as the API server does
+    // bounds are doubles: compared as the API server does
     let data = match at {
         Json::Int(number) => *number as f64,
         Json::Float(number) => *number,
