@@ -1,4 +1,4 @@
-//! The condition of a status, and the types and reasons that the contract names.
+//! The condition of a status, and the types and reasons of the agent-sandbox API.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -78,7 +78,7 @@ pub mod reasons {
     pub const SANDBOX_EXPIRED: &str = "SandboxExpired";
 }
 
-/// The schema of one condition as the agent-sandbox CRDs have it (contract 1.2).
+/// The schema of one condition as the agent-sandbox CRDs have it.
 #[must_use]
 pub fn condition_schema() -> Value {
     json!({

@@ -1,4 +1,4 @@
-//! The cost model of the API server: budgets and the sizes that operations are charged for (contract 1.18, 3.17).
+//! The cost model of the API server: budgets and the sizes that operations are charged for.
 
 use super::value::Value;
 

@@ -1,7 +1,6 @@
-//! The one document behind every output of `check`: design section 5.
+//! The one document behind every output of `check`.
 //!
-//! Its JSON schema is committed as `docs/check.schema.json` and versioned by [`VERSION`]; fields are added, never
-//! renamed, within a version.
+//! Versioned by [`VERSION`]: within a version fields are added, never renamed.
 
 use serde::Serialize;
 

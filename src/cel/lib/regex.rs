@@ -1,4 +1,4 @@
-//! Regular expressions in the syntax of RE2 as Go reads it, on the `regex` crate: `find`, `findAll` (contract 3.10) and
+//! Regular expressions in the syntax of RE2 as Go reads it, on the `regex` crate: `find`, `findAll` and
 //! what `matches` needs.
 //!
 //! The two syntaxes differ in what `\d \w \s \b` mean, in what is an operator inside a class, in octal escapes, in
