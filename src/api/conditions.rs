@@ -24,14 +24,6 @@ pub struct Condition {
     pub message: String,
 }
 
-impl Condition {
-    /// Whether the status is `True`.
-    #[must_use]
-    pub fn is_true(&self) -> bool {
-        self.status == "True"
-    }
-}
-
 /// Condition types.
 pub mod types {
     /// The object is usable.

@@ -178,14 +178,6 @@ impl<'a> Json<'a> {
         serde_json::from_str(text)
     }
 
-    /// Parses UTF-8 `bytes`, borrowing what it can.
-    ///
-    /// # Errors
-    /// As [`Json::parse`]; also when the bytes are not UTF-8.
-    pub fn parse_slice(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
-    }
-
     /// The member `key` of an object; `None` on any other value.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Json<'a>> {
