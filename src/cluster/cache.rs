@@ -281,7 +281,7 @@ impl Loader {
             "policies loaded"
         );
         for note in set.notes() {
-            tracing::info!(note, "about the policies");
+            tracing::warn!(note, "about the policies");
         }
         let interests = Arc::new(registration::interests_of(&set));
         self.sinks.set.store(Some(Arc::new(set)));
