@@ -50,13 +50,24 @@ pub fn load(
         )
     };
     // A manifest may bring the profile that it is to be judged by.
-    objects.extend(
-        manifests
-            .iter()
-            .cloned()
-            .map(Sourced::from)
-            .filter(|sourced| presets::profile_name(sourced).is_some()),
-    );
+    let brought: Vec<Sourced> = manifests
+        .iter()
+        .cloned()
+        .map(Sourced::from)
+        .filter(|sourced| presets::profile_name(sourced).is_some())
+        .collect();
+    // Who wrote the manifests chose the rules as well: not to be mistaken for a judgement by the shipped profile.
+    if profiles.is_empty() {
+        let names: Vec<&str> = brought.iter().filter_map(presets::profile_name).collect();
+        if !names.is_empty() {
+            notes.push(format!(
+                "the manifests bring their own GuardrailProfile ({}), which counts among those that judge them; \
+                 choose with --profile",
+                names.join(", ")
+            ));
+        }
+    }
+    objects.extend(brought);
     let wanted = wanted(profiles, &mut objects)?;
     // Presets can be chosen by name even when the policies come from elsewhere.
     let known: Vec<String> = objects
