@@ -275,7 +275,7 @@ fn differing_conditions_and_selectors_get_entries_of_their_own() {
 fn set_of(text: &str) -> Set {
     let documents = crate::model::yaml::read("test.yaml", text).expect("YAML");
     let objects = documents.into_iter().map(Into::into).collect();
-    Set::build(objects, &set::Settings::default()).expect("compiles")
+    Set::build(objects, &crate::policy::set::Settings::default()).expect("compiles")
 }
 
 /// A bound policy on Pods with these match conditions.
@@ -360,7 +360,7 @@ spec: {user: {runAsNonRoot: true}, host: {forbidNamespaces: true}}
     objects.extend(crate::model::yaml::read("profile.yaml", profile).expect("YAML"));
     let set = Set::build(
         objects.into_iter().map(Into::into).collect(),
-        &set::Settings::default(),
+        &crate::policy::set::Settings::default(),
     )
     .expect("compiles");
     let made = webhooks_for(&interests_of(&set), &by_service());
