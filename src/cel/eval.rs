@@ -11,7 +11,7 @@ mod fold;
 mod tests;
 
 use super::cost;
-use super::lib::operators::{self, Arithmetic, Relation};
+use super::lib::operators::{self, Arithmetic, INTERNAL, Relation};
 use super::plan::{Activation, Evaluation, Op, OpId, Plan};
 use super::value::{EvalError, Value};
 
@@ -110,9 +110,6 @@ impl<'a> From<Outcome<'a>> for Local<'a> {
         }
     }
 }
-
-/// Start of the errors with which the API server's evaluator gives up, where other errors may be absorbed.
-const INTERNAL: &str = "internal error: ";
 
 /// An error that ends the evaluation, where the API server's evaluator fails itself.
 fn aborted(cause: &str) -> EvalError {

@@ -1,5 +1,6 @@
 //! What `sandfence serve` was told, checked as a whole.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -52,6 +53,19 @@ pub enum Endpoint {
         /// Host without brackets and port, as it must stand in the certificate.
         host: String,
     },
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service {
+                name,
+                namespace,
+                port,
+            } => write!(f, "service {namespace}/{name}:{port}"),
+            Self::Url { base, .. } => f.write_str(base),
+        }
+    }
 }
 
 impl Endpoint {

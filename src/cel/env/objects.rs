@@ -16,6 +16,15 @@ pub(crate) const OBJECT: &str = "Object";
 /// One JSON patch operation.
 pub(crate) const JSON_PATCH: &str = "JSONPatch";
 
+/// The variables that admission binds in every evaluation.
+pub(crate) const STANDARD: [&str; 5] = [
+    "object",
+    "oldObject",
+    "params",
+    "request",
+    "namespaceObject",
+];
+
 const STRINGS: Ty = Ty::List(&Ty::String);
 const STRING_MAP: Ty = Ty::Map(&Ty::String, &Ty::String);
 const GVK: Ty = Ty::Object("kubernetes.GroupVersionKind");

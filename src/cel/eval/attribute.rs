@@ -307,7 +307,7 @@ impl<'a> Machine<'_, 'a> {
                 Cursor::Json(Json::Array(_)) => Some("[]interface {}"),
                 Cursor::Json(Json::Object(_)) => Some("map[string]interface {}"),
                 Cursor::Value(value) if attribute.qualifiers.is_empty() => match value {
-                    Value::Null => Some("<nil>"),
+                    Value::Null if self.is_native(attribute.root) => Some("<nil>"),
                     Value::List(List::Json(_)) => Some("[]interface {}"),
                     Value::Map(Map::Json(_)) => Some("map[string]interface {}"),
                     _ => None,
@@ -319,6 +319,17 @@ impl<'a> Machine<'_, 'a> {
             }
         }
         Ok(reached.into())
+    }
+
+    /// Whether a variable is bound by admission itself, in the form that it has in the API server's memory.
+    fn is_native(&self, root: Root) -> bool {
+        match root {
+            Root::Slot(slot) => self
+                .plan
+                .slot_name(slot)
+                .is_some_and(|name| objects::STANDARD.contains(&name)),
+            _ => false,
+        }
     }
 }
 

@@ -25,6 +25,8 @@ impl<'a> Machine<'_, 'a> {
 
     fn call_with(&mut self, call: &'a Call, ops: &[OpId], values: &mut [Value<'a>]) -> Outcome<'a> {
         let mut failed = None;
+        // Places of failed arguments, which stay empty.
+        let mut empty = 0_u32;
         for (at, op) in ops.iter().enumerate() {
             match self.eval(*op) {
                 Ok(value) => values[at] = value,
@@ -33,6 +35,7 @@ impl<'a> Machine<'_, 'a> {
                     if call.variadic && at + 1 < ops.len() {
                         return Err(error);
                     }
+                    empty |= 1 << at.min(31);
                     failed = failed.or(Some(error));
                 }
             }
@@ -41,7 +44,7 @@ impl<'a> Machine<'_, 'a> {
             Some(error) => Err(error),
             None => self.run_call(call, values),
         };
-        if let Some(error) = uncountable(call, values, &outcome) {
+        if let Some(error) = uncountable(call, values, empty) {
             return Err(error);
         }
         let units = units(call, values, counted(&outcome));
@@ -174,49 +177,36 @@ pub(crate) fn fits(ty: &Ty, value: &Value<'_>) -> bool {
 
 /// The cost of these functions is computed from a list; of anything else the API server cannot compute it, and gives up
 /// the whole evaluation.
-fn uncountable(call: &Call, values: &[Value<'_>], outcome: &Outcome<'_>) -> Option<EvalError> {
-    let Target::Resolved(overload) = call.target else {
+fn uncountable(call: &Call, values: &[Value<'_>], empty: u32) -> Option<EvalError> {
+    if !matches!(call.target, Target::Resolved(_)) {
         return None;
-    };
-    // A failed argument left its place empty.
-    let failed = outcome.is_err() && matches!(outcome, Err(error) if !is_refusal(error));
-    let go_type = |value: &Value<'_>| match value {
-        Value::Null if failed => "*types.Err".to_owned(),
-        other => other.go_type().to_owned(),
-    };
-    if let ("flatten", Some(depth)) = (call.name, values.get(1)) {
-        return (!matches!(depth, Value::Int(_))).then(|| {
-            let ty = go_type(depth);
-            super::aborted(&format!(
-                "interface conversion: ref.Val is {ty}, not types.Int"
-            ))
-        });
     }
+    let go_type = |at: usize| match values.get(at)? {
+        _ if empty >> at.min(31) & 1 == 1 => Some("*types.Err"),
+        value => Some(value.go_type()),
+    };
     let at = match call.name {
+        "flatten" => {
+            let ty = go_type(1).filter(|ty| *ty != "types.Int")?;
+            return Some(super::aborted(&format!(
+                "interface conversion: ref.Val is {ty}, not types.Int"
+            )));
+        }
         "distinct" | "sort" => 0,
         "@sortByAssociatedKeys" => 1,
         _ => return None,
     };
-    debug_assert!(at < overload.params.len());
-    let value = values.get(at)?;
-    let missing = match value {
-        Value::List(_) | Value::Struct(_) | Value::Opaque(_) => return None,
-        Value::Null | Value::Bool(_) | Value::Map(_) | Value::Type(_) | Value::Optional(_) => "Add",
-        _ => "Contains",
+    let ty = go_type(at)?;
+    // The first method that a list has and the type has not.
+    let missing = match ty {
+        "*types.baseList" => return None,
+        "types.Int" | "types.Uint" | "types.Double" | "types.String" | "types.Bytes"
+        | "types.Duration" | "types.Timestamp" => "Contains",
+        _ => "Add",
     };
-    let ty = go_type(value);
     Some(super::aborted(&format!(
         "interface conversion: {ty} is not traits.Lister: missing method {missing}"
     )))
-}
-
-/// Whether the error is about the arguments and not of one of them.
-fn is_refusal(error: &EvalError) -> bool {
-    match error {
-        EvalError::NoSuchOverload => true,
-        EvalError::Text(text) => text.starts_with("no such overload"),
-        _ => false,
-    }
 }
 
 /// What the call costs.

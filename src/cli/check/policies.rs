@@ -77,6 +77,14 @@ pub fn load(
         anyhow::anyhow!("{}\n{}", count(texts.len()), texts.join("\n"))
     })?;
     let guarded = set.policies().any(|policy| policy.takes_profiles());
+    if !guarded && (!wanted.is_empty() || choice.profiles.iter().any(|name| known.contains(name))) {
+        notes.push(format!(
+            "GuardrailProfile {} does nothing: no policy in {} has GuardrailProfile as its paramKind; add the shipped \
+             packs to --policies or leave it out",
+            choice.profiles.join(", "),
+            sources.join(", ")
+        ));
+    }
     let profiles = if guarded { choice.profiles } else { Vec::new() };
     if wanted.is_empty() && profiles == [DEFAULT_PRESET] {
         notes.push(format!(

@@ -270,9 +270,25 @@ pub fn contains<'a>(element: &Value<'a>, container: &Value<'a>) -> Result<Value<
         Value::List(list) => Ok(Value::Bool(
             list.iter().any(|item| element.equals(&item) == Ok(true)),
         )),
+        Value::Map(Map::Made(entries))
+            if matches!(element, Value::Bytes(_)) && !entries.is_empty() =>
+        {
+            Err(unhashable())
+        }
         Value::Map(map) => Ok(Value::Bool(map.find(element).is_some())),
         _ => Err(EvalError::NoSuchOverload),
     }
+}
+
+/// Start of the errors with which the API server's evaluator gives up, where other errors may be absorbed.
+pub const INTERNAL: &str = "internal error: ";
+
+/// The error about bytes as a key: the API server's evaluator fails itself.
+#[must_use]
+pub fn unhashable() -> EvalError {
+    EvalError::text(format!(
+        "{INTERNAL}runtime error: hash of unhashable type types.Bytes"
+    ))
 }
 
 /// `map` with one more entry.
@@ -280,6 +296,9 @@ pub fn contains<'a>(element: &Value<'a>, container: &Value<'a>) -> Result<Value<
 /// # Errors
 /// The key is there already.
 pub fn inserted<'a>(map: Map<'a>, key: Value<'a>, value: Value<'a>) -> Result<Map<'a>, EvalError> {
+    if matches!(key, Value::Bytes(_)) {
+        return Err(unhashable());
+    }
     let text = key.clone();
     map.inserted(key, value).ok_or_else(|| {
         EvalError::text(format!(
