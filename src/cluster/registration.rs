@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::api::common::GROUP;
 use crate::config::settings::Endpoint;
-use crate::policy::set::{self, Set};
-use crate::policy::source::{self, ResourceRule, RuleScope};
+use crate::policy::set::{Demand, Set};
+use crate::policy::source::{FailurePolicy, ResourceRule, RuleScope};
 
 /// Name of both configurations, and the field manager that writes them.
 pub const NAME: &str = "sandfence";
@@ -48,15 +48,6 @@ pub enum Phase {
     Validate,
 }
 
-/// What happens when the webhook cannot answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FailurePolicy {
-    /// The request is refused.
-    Fail,
-    /// The request goes on.
-    Ignore,
-}
-
 /// One rule of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
@@ -72,7 +63,7 @@ pub struct Rule {
     pub scope: String,
 }
 
-/// What one loaded policy wants to see.
+/// What one loaded policy wants to see, in the words of a webhook configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interest {
     /// Mutating or validating.
@@ -97,7 +88,7 @@ const OWN_RESOURCES: [&str; 3] = ["guardrailprofiles", "policyexceptions", "sand
 /// What `set` and the check of our own kinds need to see.
 #[must_use]
 pub fn interests_of(set: &Set) -> Vec<Interest> {
-    let mut interests: Vec<Interest> = set.interests().iter().map(of_policy).collect();
+    let mut interests: Vec<Interest> = set.demands().iter().map(of_policy).collect();
     interests.push(own_kinds());
     interests
 }
@@ -121,14 +112,14 @@ fn own_kinds() -> Interest {
     }
 }
 
-fn of_policy(interest: &set::Interest) -> Interest {
-    let constraints = &interest.constraints;
+fn of_policy(demand: &Demand) -> Interest {
+    let constraints = &demand.constraints;
     // Those that the API server can evaluate, even when the policy has others over parameters: without them every Pod
     // of the cluster would wait for this webhook. The price: where one of these has an error and one of the others
     // says no, the API server refuses what the policy would skip. Never the other way round.
-    let conditions = &interest.conditions;
+    let conditions = &demand.conditions;
     Interest {
-        phase: if interest.mutating {
+        phase: if demand.mutating {
             Phase::Mutate
         } else {
             Phase::Validate
@@ -138,10 +129,7 @@ fn of_policy(interest: &set::Interest) -> Interest {
             .iter()
             .map(|condition| (condition.name.clone(), condition.expression.text.clone()))
             .collect(),
-        failure_policy: match interest.failure {
-            source::FailurePolicy::Fail => FailurePolicy::Fail,
-            source::FailurePolicy::Ignore => FailurePolicy::Ignore,
-        },
+        failure_policy: demand.failure,
         object_selector: Value::from(&constraints.object_selector.to_json()),
         namespace_selector: Value::from(&constraints.namespace_selector.to_json()),
         match_policy: if constraints.exact {

@@ -84,7 +84,7 @@ pub(super) struct Tied {
 
 /// What a policy wants to see, for registering webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interest {
+pub struct Demand {
     /// Policy name.
     pub policy: String,
     /// Whether it changes objects.
@@ -200,23 +200,23 @@ impl Set {
 
     /// What each bound policy wants to see: validating ones first, by name.
     #[must_use]
-    pub fn interests(&self) -> Vec<Interest> {
+    pub fn demands(&self) -> Vec<Demand> {
         let bound = self
             .validating
             .policies
             .iter()
             .chain(&self.mutating.policies);
-        bound.map(|bound| interest(&bound.policy)).collect()
+        bound.map(|bound| demand(&bound.policy)).collect()
     }
 }
 
-fn interest(policy: &Policy) -> Interest {
+fn demand(policy: &Policy) -> Demand {
     const ENGINE_ONLY: [&str; 3] = ["params", "variables", "namespaceObject"];
     let usable = |condition: &&Named| {
         mentions(&condition.expression.text)
             .is_some_and(|names| ENGINE_ONLY.iter().all(|name| !names.contains(*name)))
     };
-    Interest {
+    Demand {
         policy: policy.name.clone(),
         mutating: policy.mutates(),
         constraints: policy.constraints.clone(),

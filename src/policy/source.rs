@@ -24,8 +24,8 @@ pub const OWN_GROUP: &str = "sandfence.dev";
 /// Kind of the profiles that guardrail policies take as parameters.
 pub const PROFILE_KIND: &str = "GuardrailProfile";
 
-/// What happens when a policy cannot be evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What happens when a policy cannot be evaluated, or nobody can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailurePolicy {
     /// The request is refused.
     Fail,

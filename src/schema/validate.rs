@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::coerce::integral;
 use super::format;
 use super::structural::{Bound, Checks, Kind, ListKind, Structural};
-use super::trail::{Trail, dotted};
+use super::trail::Trail;
 use crate::model::fields::FieldError;
 use crate::model::json::{Json, Map};
 
@@ -44,7 +44,7 @@ impl Errors {
 
     /// `Invalid value: V: PATH in body PROBLEM`.
     fn invalid(&mut self, trail: &Trail<'_>, shown: &str, problem: &str) {
-        let path = dotted(&trail.path());
+        let path = trail.path().dotted();
         self.add(
             trail,
             format!("Invalid value: {shown}: {path} in body {problem}"),
@@ -200,7 +200,7 @@ fn number(schema: &Structural, at: &Json<'_>, trail: &Trail<'_>, errors: &mut Er
                 "int32" | "int64" => format!("with format {format}"),
                 _ => "(default format)".to_owned(),
             };
-            let path = dotted(&trail.path());
+            let path = trail.path().dotted();
             errors.add(
                 trail,
                 format!(
@@ -350,7 +350,7 @@ fn combinations(checks: &Checks, at: &Json<'_>, trail: &Trail<'_>, errors: &mut 
         value(schema, at, trail, &mut found);
         found.0.is_empty()
     };
-    let path = || quoted(&dotted(&trail.path()));
+    let path = || quoted(&trail.path().dotted());
     let mut report = |text: String| errors.add(trail, format!("Invalid value: \"\": {text}"));
     if !checks.any_of.is_empty() && !checks.any_of.iter().any(|schema| keeps(&schema)) {
         report(format!(

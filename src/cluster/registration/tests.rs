@@ -300,7 +300,7 @@ fn an_object_is_reviewed_once_under_the_conditions_that_all_its_policies_have() 
 fn set_of(text: &str) -> Set {
     let documents = crate::model::yaml::read("test.yaml", text).expect("YAML");
     let objects = documents.into_iter().map(Into::into).collect();
-    Set::build(objects, &set::Settings::default()).expect("compiles")
+    Set::build(objects, &crate::policy::set::Settings::default()).expect("compiles")
 }
 
 /// A bound policy on Pods with these match conditions.
@@ -385,7 +385,7 @@ spec: {user: {runAsNonRoot: true}, host: {forbidNamespaces: true}}
     objects.extend(crate::model::yaml::read("profile.yaml", profile).expect("YAML"));
     let set = Set::build(
         objects.into_iter().map(Into::into).collect(),
-        &set::Settings::default(),
+        &crate::policy::set::Settings::default(),
     )
     .expect("compiles");
     let made = webhooks_for(&interests_of(&set), &by_service());

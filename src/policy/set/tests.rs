@@ -244,7 +244,7 @@ fn the_fingerprint_depends_on_meaning_alone() {
 }
 
 #[test]
-fn interests_say_what_a_webhook_must_see() {
+fn demands_say_what_a_webhook_must_see() {
     let text = policy(
         "
 failurePolicy: Ignore
@@ -262,15 +262,15 @@ validations:
     let unbound =
         policy("validations:\n- expression: 'true'", "Deny").replace("name: p}", "name: u}");
     let unbound = unbound.split("---").next().expect("policy");
-    let interests = set(&format!("{text}---\n{unbound}")).interests();
-    assert_eq!(interests.len(), 1);
-    let Interest {
+    let demands = set(&format!("{text}---\n{unbound}")).demands();
+    assert_eq!(demands.len(), 1);
+    let Demand {
         policy,
         mutating,
         constraints,
         conditions,
         failure,
-    } = &interests[0];
+    } = &demands[0];
     assert_eq!(
         (policy.as_str(), *mutating, *failure),
         ("p", false, FailurePolicy::Ignore)
