@@ -27,10 +27,10 @@ impl<'e> Checker<'e> {
             };
         };
         // `a.b.f()` may name the function `a.b.f`.
-        if let Some(prefix) = qualified_name(self.ast, target) {
-            if let Some(function) = self.env.function(&format!("{prefix}.{name}")) {
-                return self.resolve_call(id, function, None, args, true);
-            }
+        if let Some(prefix) = qualified_name(self.ast, target)
+            && let Some(function) = self.env.function(&format!("{prefix}.{name}"))
+        {
+            return self.resolve_call(id, function, None, args, true);
         }
         self.check(target);
         match self.env.function(name) {
