@@ -243,7 +243,10 @@ impl Shared {
             "namespaces",
             cache::follow_namespaces(
                 views,
-                Arc::clone(&self.snapshots.namespaces),
+                (
+                    Arc::clone(&self.snapshots.namespaces),
+                    Arc::clone(&self.snapshots.namespaces_changed),
+                ),
                 Arc::clone(&self.readiness),
             ),
         );

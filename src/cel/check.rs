@@ -1,4 +1,4 @@
-//! The type checker: gradual, with cel-go's rules and messages (contract 3.4).
+//! The type checker: gradual, with cel-go's rules and messages.
 //!
 //! It annotates a syntax tree: a type for every node, and what names and calls refer to. Trees are walked by recursion
 //! on a stack that grows.

@@ -1,4 +1,4 @@
-//! Environments: which variables, functions and types an expression may use (contract 1.6, 1.15, 3.1).
+//! Environments: which variables, functions and types an expression may use.
 //!
 //! An [`Env`] is immutable and shared; programs compiled in it run with any [`super::plan::Activation`] that fills its
 //! slots.

@@ -130,7 +130,6 @@ fn read(ty: &str, value: &Json<'_>) -> Option<Read> {
     }))
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn read_double(value: &Json<'_>) -> Option<f64> {
     match value {
         Json::Float(double) => Some(*double),

@@ -97,11 +97,7 @@ const OWN_RESOURCES: [&str; 3] = ["guardrailprofiles", "policyexceptions", "sand
 /// What `set` and the check of our own kinds need to see.
 #[must_use]
 pub fn interests_of(set: &Set) -> Vec<Interest> {
-    let mut interests: Vec<Interest> = set
-        .interests()
-        .iter()
-        .map(|interest| of_policy(set, interest))
-        .collect();
+    let mut interests: Vec<Interest> = set.interests().iter().map(of_policy).collect();
     interests.push(own_kinds());
     interests
 }
@@ -125,13 +121,12 @@ fn own_kinds() -> Interest {
     }
 }
 
-fn of_policy(set: &Set, interest: &set::Interest) -> Interest {
+fn of_policy(interest: &set::Interest) -> Interest {
     let constraints = &interest.constraints;
-    // All or none: without the one that says no, another one's error would refuse what the policy skips.
-    let all = set
-        .policy(&interest.policy, interest.mutating)
-        .is_some_and(|policy| policy.conditions.len() == interest.conditions.len());
-    let conditions = if all { &interest.conditions[..] } else { &[] };
+    // Those that the API server can evaluate, even when the policy has others over parameters: without them every Pod
+    // of the cluster would wait for this webhook. The price: where one of these has an error and one of the others
+    // says no, the API server refuses what the policy would skip. Never the other way round.
+    let conditions = &interest.conditions;
     Interest {
         phase: if interest.mutating {
             Phase::Mutate

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::model::names;
+
 /// A combination of settings that cannot work.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum SettingsError {
@@ -95,7 +97,7 @@ impl Endpoint {
             ("--webhook-service-name", name),
             ("--webhook-namespace", namespace),
         ] {
-            if !is_dns_label(value) {
+            if names::label(value).is_err() {
                 return Err(SettingsError::Label {
                     flag,
                     value: value.to_owned(),
@@ -150,16 +152,6 @@ impl Endpoint {
             }
         }
     }
-}
-
-/// Whether `value` is an RFC 1123 label.
-#[must_use]
-pub fn is_dns_label(value: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&value.len())
-        && value.chars().all(inner)
-        && !value.starts_with('-')
-        && !value.ends_with('-')
 }
 
 /// Name of the Secret with the self-issued certificate, in our own namespace.

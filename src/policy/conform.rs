@@ -19,14 +19,7 @@ pub fn check(schema: &Structural, object: &Json<'_>) -> Vec<FieldError> {
             path,
             message: "unknown field".to_owned(),
         });
-    let invalid = schema
-        .check(object, None)
-        .into_iter()
-        .map(|error| FieldError {
-            path: error.path,
-            message: error.message,
-        });
-    unknown.chain(invalid).collect()
+    unknown.chain(schema.check(object, None)).collect()
 }
 
 #[cfg(test)]

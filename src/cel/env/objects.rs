@@ -1,4 +1,4 @@
-//! Object types whose fields are declared: the admission request and the namespace (contract 1.15).
+//! Object types whose fields are declared: the admission request and the namespace.
 
 use crate::cel::types::{Ty, Type};
 

@@ -1,4 +1,4 @@
-//! Values, errors and costs, one row per rule of the contract; the expected outcomes are the API server's.
+//! Values, errors and costs, one row per rule; the expected outcomes are the API server's.
 
 mod composite;
 

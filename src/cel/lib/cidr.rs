@@ -1,4 +1,4 @@
-//! `cidr()` and its methods (contract 3.11).
+//! `cidr()` and its methods.
 
 use std::any::Any;
 use std::net::IpAddr;

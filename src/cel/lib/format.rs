@@ -1,4 +1,4 @@
-//! `template.format(arguments)` by the rules of version 1 (contract 3.7), in the locale `en_US`.
+//! `template.format(arguments)` by the rules of version 1, in the locale `en_US`.
 
 mod check;
 mod clause;

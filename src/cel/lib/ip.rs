@@ -1,4 +1,4 @@
-//! `ip()` and its methods (contract 3.11).
+//! `ip()` and its methods.
 
 use std::any::Any;
 use std::net::{IpAddr, Ipv6Addr};

@@ -1,4 +1,4 @@
-//! List functions (contract 3.8 and the list part of 3.9), without sorting (see [`super::sorting`]).
+//! List functions, without sorting (see [`super::sorting`]).
 //!
 //! Overloads per element type share their code: a list of unknown element type reaches the first of them, so the code
 //! looks at the elements themselves. A first element of a wrong type is `no such overload`, as in the API server, whose

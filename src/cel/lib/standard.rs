@@ -266,7 +266,7 @@ fn texts<'a>(
 
 fn matches<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     match (&args[0], &args[1]) {
-        (Value::String(text), Value::String(pattern)) => regex::compile(pattern)
+        (Value::String(text), Value::String(pattern)) => regex::compile_data(pattern)
             .map(|regex| Value::Bool(regex.is_match(text)))
             .map_err(EvalError::text),
         (Value::String(_), _) => Err(EvalError::NoSuchOverload),
@@ -297,7 +297,6 @@ fn to_bool<'a>(text: &str) -> Option<Value<'a>> {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn to_double<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     match &args[0] {
         Value::Int(int) => Ok(Value::Double(*int as f64)),
@@ -313,7 +312,6 @@ const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 /// 2^64 as a double.
 const TWO_64: f64 = 18_446_744_073_709_551_616.0;
 
-#[allow(clippy::cast_possible_truncation)]
 fn to_int<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     let int = match &args[0] {
         Value::Double(double) => (*double > -TWO_63 && *double < TWO_63)
@@ -331,7 +329,6 @@ fn to_int<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     Ok(Value::Int(int))
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn to_uint<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     let overflow = EvalError::Text("unsigned integer overflow".into());
     let uint = match &args[0] {

@@ -8,14 +8,14 @@ use crate::model::fields::FieldError;
 use crate::model::gvk::{Gvk, Gvr, Scope};
 use crate::model::json::{Json, Map};
 use crate::model::request::Request;
-use crate::model::verdict::{Action, Finding, Outcome, Reason, Rule};
+use crate::model::verdict::{Action, Finding, Outcome, Reason, Rule, Severity};
 use crate::model::yaml::Document;
 use crate::model::yaml_out::to_yaml;
 use crate::owned_json;
 use crate::policy::conform;
 use crate::policy::judge::judge_all;
 use crate::policy::mutate::mutate;
-use crate::report::document::{MutationRow, ObjectRef, Problem, Row, RuleRef, Severity};
+use crate::report::document::{MutationRow, ObjectRef, Problem, Row, RuleRef};
 use crate::schema::catalog;
 
 /// Policy name of rows that come from the resource's own schema.
@@ -271,12 +271,7 @@ impl Case<'_> {
                 .origin
                 .position(&policy.rule_path(&finding.rule))
                 .map(|at| at.line);
-            row.severity = policy
-                .about
-                .severity
-                .as_deref()
-                .and_then(Severity::parse)
-                .unwrap_or_default();
+            row.severity = policy.about.severity.unwrap_or_default();
         }
         row
     }

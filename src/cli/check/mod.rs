@@ -5,7 +5,7 @@
 //! field and of the rule.
 
 mod judge;
-mod policies;
+pub mod policies;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,8 +14,9 @@ use clap::{Args, ValueEnum};
 
 use super::input::{self, InputFile};
 use super::{Exit, print};
+use crate::model::verdict::Severity;
 use crate::model::yaml;
-use crate::report::document::{Document, PolicySet, Problem, Severity, VERSION};
+use crate::report::document::{Document, PolicySet, Problem, VERSION};
 use crate::report::{json, text};
 
 /// Arguments of `check`.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::super::input;
-use crate::model::yaml::{self, Document};
+use crate::model::yaml::Document;
 use crate::policy::diagnostic::Sourced;
 use crate::policy::packs;
 use crate::policy::presets::{self, DEFAULT_PRESET};
@@ -25,9 +25,6 @@ pub struct Loaded {
 
 /// Name of the built-in packs among the sources.
 const BUILT_IN: &str = "built-in packs";
-
-/// Kinds of files that live beside policies and are not for the engine.
-const NOT_FOR_THE_ENGINE: [&str; 1] = ["PolicySuite"];
 
 /// Reads and compiles policies from `paths` (the built-in packs when empty), profiles from there, from `manifests` and
 /// from `--profile`.
@@ -145,7 +142,7 @@ fn from_paths(paths: &[PathBuf]) -> anyhow::Result<Vec<Sourced>> {
     }
     let mut objects = Vec::new();
     for file in files {
-        objects.extend(parse(&file.name, &file.text)?);
+        objects.extend(Sourced::read(&file.name, &file.text).context("policies")?);
     }
     Ok(objects)
 }
@@ -153,22 +150,7 @@ fn from_paths(paths: &[PathBuf]) -> anyhow::Result<Vec<Sourced>> {
 fn built_in(keep: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Sourced>> {
     let mut objects = Vec::new();
     for (path, text) in packs::FILES.iter().filter(|(path, _)| keep(path)) {
-        objects.extend(parse(path, text)?);
+        objects.extend(Sourced::read(path, text).context("policies")?);
     }
     Ok(objects)
-}
-
-fn parse(name: &str, text: &str) -> anyhow::Result<Vec<Sourced>> {
-    let documents = yaml::read(name, text).context("policies")?;
-    Ok(documents
-        .into_iter()
-        .flat_map(Document::flatten)
-        .filter(|document| {
-            document
-                .value
-                .str_at(&["kind"])
-                .is_none_or(|kind| !NOT_FOR_THE_ENGINE.contains(&kind))
-        })
-        .map(Sourced::from)
-        .collect())
 }

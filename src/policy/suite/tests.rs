@@ -1,11 +1,38 @@
 use super::*;
 use crate::model::yaml;
 
+/// The documents below `policies/sandbox-guardrails`, as the suite names them.
+fn shipped(path: &str) -> Result<Vec<Document>, String> {
+    let files = crate::policy::packs::FILES.iter();
+    let documents = files
+        .filter(|(name, _)| match path {
+            "." => name.starts_with("policies/sandbox-guardrails/"),
+            path => name.ends_with(path.trim_start_matches("..")),
+        })
+        .flat_map(|(name, text)| yaml::read(name, text).expect("shipped files are valid"))
+        .collect();
+    Ok(documents)
+}
+
 fn suite(text: &str) -> Result<Suite, Vec<String>> {
     let mut documents = yaml::read("suite.yaml", text).expect("valid YAML");
     let document = documents.remove(0);
     assert!(is_suite(&document));
     read(document).map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect())
+}
+
+#[test]
+fn the_suite_of_the_guardrails_passes() {
+    let text = include_str!("../../../policies/sandbox-guardrails/suite.yaml");
+    let suite = suite(text).expect("a valid suite");
+    let results = run(&suite, &shipped).expect("loads");
+    assert_eq!(results.len(), suite.cases.len());
+    let failed: Vec<String> = results
+        .iter()
+        .filter(|result| !result.failures.is_empty())
+        .map(|result| format!("{}: {}", result.name, result.failures.join("\n    ")))
+        .collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
 const POLICIES: &str = "
