@@ -17,7 +17,7 @@ use crate::cel::value::{Map, Str, Value};
 const JUDGED: [&str; 2] = ["object", "oldObject"];
 
 /// Operations nested deeper than this are evaluated with an eye on the stack.
-const DEEP: u32 = 100;
+const DEEP: u32 = 40;
 
 /// Plans a checked expression.
 ///
