@@ -1,4 +1,4 @@
-//! The CRDs on a real API server: they are accepted and served, their schemas do what the contract says, and the
+//! The CRDs on a real API server: they are accepted and served, their schemas do what the API promises, and the
 //! offline schema layer answers every object as the server does.
 
 mod support;
@@ -544,7 +544,15 @@ async fn shipped_profiles_and_examples_are_accepted() -> Result<()> {
         let path = root.join(folder);
         let path = path.to_str().context("path is text")?;
         let namespace = "--namespace=default";
-        let arguments = ["create", "--dry-run=server", "-o", "name", namespace, "-f", path];
+        let arguments = [
+            "create",
+            "--dry-run=server",
+            "-o",
+            "name",
+            namespace,
+            "-f",
+            path,
+        ];
         let output = cluster.kubectl(&arguments, "").await?;
         ensure!(output.status == 0, "{folder}: {}", output.stderr);
         assert!(output.stdout.lines().count() >= 2, "{}", output.stdout);

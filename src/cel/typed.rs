@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::lib::standard::to_text;
 use super::lib::time;
-use super::value::{Map, Struct, Value};
+use super::value::{Map, Struct, Timestamp, Value};
 use crate::model::json::{self, Json};
 
 impl Value<'_> {
@@ -25,11 +25,11 @@ impl Value<'_> {
             Self::Type(ty) => Json::from(ty.runtime_name().to_owned()),
             Self::Struct(object) => fields(object),
             Self::Opaque(value) => Json::from(value.text()),
-            Self::Int(_)
-            | Self::Uint(_)
-            | Self::String(_)
-            | Self::Duration(_)
-            | Self::Timestamp(_) => Json::from(
+            // In UTC, wherever it was written.
+            Self::Timestamp(at) => {
+                Json::from(time::format_timestamp(Timestamp { offset: 0, ..*at }))
+            }
+            Self::Int(_) | Self::Uint(_) | Self::String(_) | Self::Duration(_) => Json::from(
                 to_text(self).map_or_else(|error| error.to_string(), |text| text.to_string()),
             ),
         };
@@ -130,7 +130,6 @@ fn read(ty: &str, value: &Json<'_>) -> Option<Read> {
     }))
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn read_double(value: &Json<'_>) -> Option<f64> {
     match value {
         Json::Float(double) => Some(*double),

@@ -263,7 +263,7 @@ impl Loader {
     fn publish(&mut self, set: Set) {
         self.reported.clear();
         self.sinks.readiness.ready(POLICIES);
-        #[allow(clippy::cast_precision_loss)] // whole seconds stay exact for 285 million years
+        // whole seconds stay exact for 285 million years
         let now = Timestamp::now().as_second() as f64;
         let count = set.policies().count();
         self.sinks.metrics.set_loaded(set.fingerprint(), count, now);
@@ -281,7 +281,7 @@ impl Loader {
             "policies loaded"
         );
         for note in set.notes() {
-            tracing::info!(note, "about the policies");
+            tracing::warn!(note, "about the policies");
         }
         let interests = Arc::new(registration::interests_of(&set));
         self.sinks.set.store(Some(Arc::new(set)));

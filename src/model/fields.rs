@@ -103,6 +103,12 @@ impl<'j> Field<'j> {
         &self.path
     }
 
+    /// Where its mistakes are collected.
+    #[must_use]
+    pub const fn errors(&self) -> &'j FieldErrors {
+        self.errors
+    }
+
     /// Its value, if it has one.
     #[must_use]
     pub const fn value(&self) -> Option<&'j Json<'j>> {

@@ -7,6 +7,7 @@
 
 mod activation;
 pub mod compile;
+pub mod conform;
 pub mod diagnostic;
 pub mod judge;
 pub mod mutate;
@@ -17,5 +18,8 @@ pub mod profiles;
 pub mod select;
 pub mod set;
 pub mod source;
+pub mod suite;
 #[cfg(test)]
 mod testing;
+
+pub use activation::Resolvers;

@@ -16,7 +16,7 @@ use crate::model::verdict::{Finding, Mutated, MutationStep, Outcome, Reason, Rul
 use crate::schema::catalog;
 use crate::schema::structural::Structural;
 
-use super::activation::{Inputs, NamespaceView, Scope};
+use super::activation::{Inputs, NamespaceView, Resolvers, Scope};
 use super::compile::{Change, Work};
 use super::judge::matched;
 use super::params::{Param, Resolved};
@@ -27,6 +27,12 @@ use super::source::{FailurePolicy, Reinvocation};
 /// Applies all mutating policies to the request's object.
 #[must_use]
 pub fn mutate(set: &Set, request: &Request<'_>) -> Mutated {
+    mutate_with(set, request, &Resolvers::default())
+}
+
+/// As [`mutate`], with answers for expressions that ask who may do what.
+#[must_use]
+pub fn mutate_with(set: &Set, request: &Request<'_>, resolvers: &Resolvers) -> Mutated {
     let mut candidates = set
         .mutating
         .candidates(&request.resource.resource, request.operation);
@@ -37,6 +43,7 @@ pub fn mutate(set: &Set, request: &Request<'_>) -> Mutated {
     }
     let mut work = Working {
         set,
+        resolvers,
         kind: Kind::of(&request.kind),
         object: None,
         applied: false,
@@ -94,14 +101,20 @@ impl Kind {
     fn of(kind: &Gvk) -> Self {
         Self {
             schema: catalog::get(kind),
-            native: !kind.group.contains('.') || kind.group.ends_with(".k8s.io"),
+            native: is_native(kind),
         }
     }
+}
+
+/// Whether a kind is built into the API server: its defaults and its strict decoding are Go code, not schema.
+pub(super) fn is_native(kind: &Gvk) -> bool {
+    !kind.group.contains('.') || kind.group.ends_with(".k8s.io")
 }
 
 /// The object on its way through the policies.
 struct Working<'s> {
     set: &'s Set,
+    resolvers: &'s Resolvers,
     kind: Kind,
     object: Option<Arc<Json<'static>>>,
     /// Something was applied, even without effect: what the API server's second pass depends on.
@@ -121,7 +134,7 @@ impl<'s> Working<'s> {
         request: &Request<'_>,
         before: Option<&BTreeSet<Key<'s>>>,
     ) -> BTreeSet<Key<'s>> {
-        let scope = Scope::new(request);
+        let scope = Scope::new(request, self.resolvers);
         let mut again = BTreeSet::new();
         for tuple in self.collect(request) {
             let Work::Mutate {
@@ -284,5 +297,6 @@ fn inputs<'p, 'r>(
         object,
         params: tuple.param.map(|param| &*param.object),
         namespace: NamespaceView::Declared,
+        authorizer: true,
     }
 }

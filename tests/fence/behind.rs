@@ -8,9 +8,10 @@ use anyhow::{Context as _, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::cases::{
-    DEBUG_CONTAINER, DIRECT_POD, REFUSED, Refused, WEAKENED, admitted, manifest, repository, text,
+    DEBUG_CONTAINER, DIRECT_POD, REFUSED, Refused, WEAKENED, admitted, bound, manifest, repository,
+    sentence, text,
 };
-use super::support::{Cluster, Namespace, Output};
+use super::support::{Cluster, Namespace, Output, Tethered};
 
 /// How long policies may take to come into force.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
@@ -46,13 +47,18 @@ impl Fence {
         self.cluster.kubectl(&all, stdin).await
     }
 
-    /// Waits until every rule that the cases need is in force, by dry runs.
-    async fn settle(&self) -> Result<()> {
+    /// Waits until every rule that the cases need is in force, by dry runs; `enforcer` must not end meanwhile.
+    pub async fn settle(&self, mut enforcer: Option<&mut Tethered>) -> Result<()> {
         let deadline = Instant::now() + SETTLE_LIMIT;
         loop {
             let Err(error) = self.probe().await else {
                 return Ok(());
             };
+            if let Some(enforcer) = enforcer.as_deref_mut()
+                && let Some(status) = enforcer.ended()?
+            {
+                bail!("the enforcer ended with {status}: {}", enforcer.output()?);
+            }
             ensure!(
                 Instant::now() < deadline,
                 "the policies are not in force after {SETTLE_LIMIT:?}: {error:#}"
@@ -82,9 +88,8 @@ impl Fence {
         Ok(())
     }
 
-    /// Everything that a user tries, in order.
+    /// Everything that a user tries, in order. The rules are in force.
     pub async fn hold(&self) -> Result<()> {
-        self.settle().await?;
         let mut problems = String::new();
         for result in [
             self.sandboxes().await,
@@ -199,7 +204,7 @@ fn succeeds(output: Output) -> Result<String> {
     Ok(output.stdout)
 }
 
-/// Holds that kubectl was refused, by a message that names policy, field, value and remedy.
+/// Holds that kubectl was refused, by a sentence that names policy, field, value and remedy.
 fn refused(case: &Refused, output: &Output) -> Result<()> {
     ensure!(
         output.status == 1,
@@ -209,17 +214,17 @@ fn refused(case: &Refused, output: &Output) -> Result<()> {
         output.stdout,
         output.stderr
     );
-    if case
-        .by
+    let sentences: Vec<String> = case.by.iter().map(sentence).collect();
+    if sentences
         .iter()
-        .any(|(policy, message)| output.stderr.contains(policy) && output.stderr.contains(message))
+        .any(|sentence| output.stderr.trim_end().ends_with(sentence))
     {
         return Ok(());
     }
     bail!(
         "{}: expected one of\n{:#?}\nfound\n{}",
         case.manifest,
-        case.by,
+        sentences,
         output.stderr
     )
 }
@@ -266,8 +271,10 @@ pub async fn bind_natively(cluster: &Cluster) -> Result<()> {
 
 fn binding(policy: &Value) -> Result<Value> {
     let kind = policy["kind"].as_str().context("a policy has a kind")?;
+    let name = &policy["metadata"]["name"];
+    let name = name.as_str().context("a policy has a name")?;
     let mut spec = json!({
-        "policyName": policy["metadata"]["name"],
+        "policyName": name,
         "paramRef": {"name": "restricted", "parameterNotFoundAction": "Deny"},
     });
     if kind == "ValidatingAdmissionPolicy" {
@@ -276,7 +283,7 @@ fn binding(policy: &Value) -> Result<Value> {
     Ok(json!({
         "apiVersion": policy["apiVersion"],
         "kind": format!("{kind}Binding"),
-        "metadata": {"name": policy["metadata"]["name"]},
+        "metadata": {"name": bound(name)},
         "spec": spec,
     }))
 }
@@ -300,4 +307,28 @@ fn policy_files(path: &Path) -> Result<Vec<PathBuf>> {
     files.sort();
     ensure!(!files.is_empty(), "no policy in {}", path.display());
     Ok(files)
+}
+
+/// Puts the profile into the cluster, as a platform engineer does, and starts `sandfence serve` outside of it.
+pub async fn serve(cluster: &Cluster) -> Result<Tethered> {
+    let policies = repository("policies");
+    let profile = policies.join("profiles/restricted.yaml");
+    succeeds(
+        cluster
+            .kubectl(&["create", "-f", text(&profile)?], "")
+            .await?,
+    )?;
+    let arguments = [
+        "serve",
+        "--kubeconfig",
+        text(cluster.kubeconfig())?,
+        "--policies",
+        text(&policies)?,
+        // Port 0: the server picks one and registers by it.
+        "--webhook-bind=127.0.0.1:0",
+        "--webhook-url=https://127.0.0.1:0",
+        "--metrics-bind=127.0.0.1:0",
+    ];
+    let program = Path::new(env!("CARGO_BIN_EXE_sandfence"));
+    cluster.tether("serve", program, &arguments)
 }

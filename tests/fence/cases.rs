@@ -8,6 +8,19 @@ use serde_json::{Value, json};
 /// A rule that says no: its policy and its whole message.
 pub type Refusal = (&'static str, &'static str);
 
+/// The binding of a policy to the profile, as the product names it.
+pub fn bound(policy: &str) -> String {
+    format!("{policy}-restricted")
+}
+
+/// A refusal as the API server words it, whichever engine judged.
+pub fn sentence(&(policy, message): &Refusal) -> String {
+    let binding = bound(policy);
+    format!(
+        "ValidatingAdmissionPolicy '{policy}' with binding '{binding}' denied request: {message}"
+    )
+}
+
 /// A manifest that is refused, and by which rules.
 pub struct Refused {
     pub manifest: &'static str,

@@ -1,4 +1,4 @@
-//! List functions (contract 3.8), without sorting (see [`super::sorting`]).
+//! List functions, without sorting (see [`super::sorting`]).
 //!
 //! Overloads per element type share their code: a list of unknown element type reaches the first of them, so the code
 //! looks at the elements themselves. A first element of a wrong type is `no such overload`, as in the API server, whose
@@ -6,7 +6,7 @@
 
 use std::cmp::Ordering;
 
-use super::args::{Outcome, check_cost, no_such_overload, traversal};
+use super::args::{Outcome, UNIT, check_cost, no_such_overload, traversal};
 use super::{Call, Cost, Function, Overload};
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, List, Value};
@@ -176,6 +176,46 @@ pub const FUNCTIONS: &[Function] = &[
             Ty::List(&Ty::Int),
             Cost::Custom(|args, _| args.first().map_or(0, range_size) + MAKE_LIST),
             range,
+        )],
+    },
+    Function {
+        name: "first",
+        overloads: &[Overload::member(
+            "list_first",
+            &[LIST],
+            Ty::Optional(&T),
+            UNIT,
+            first,
+        )],
+    },
+    Function {
+        name: "last",
+        overloads: &[Overload::member(
+            "list_last",
+            &[LIST],
+            Ty::Optional(&T),
+            UNIT,
+            last,
+        )],
+    },
+    Function {
+        name: "optional.unwrap",
+        overloads: &[Overload::global(
+            "optional_unwrap",
+            &[Ty::List(&Ty::Optional(&T))],
+            LIST,
+            UNIT,
+            |args| unwrap("optional.unwrap", args),
+        )],
+    },
+    Function {
+        name: "unwrapOpt",
+        overloads: &[Overload::member(
+            "optional_unwrapOpt",
+            &[Ty::List(&Ty::Optional(&T))],
+            LIST,
+            UNIT,
+            |args| unwrap("unwrapOpt", args),
         )],
     },
 ];
@@ -361,7 +401,7 @@ fn slice<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     }
     Ok(match list {
         List::Json(items) => Value::List(List::Json(&items[from..to])),
-        List::Made(items) => Value::list(items[from..to].to_vec()),
+        made => Value::list(made.iter().skip(from).take(to - from).collect()),
     })
 }
 
@@ -422,7 +462,7 @@ fn reverse<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 fn range_size(end: &Value<'_>) -> u64 {
     match end {
         Value::Int(end) => u64::try_from(*end).unwrap_or(0),
-        _ => 0,
+        _ => 1,
     }
 }
 
@@ -432,6 +472,35 @@ fn range<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     };
     check_cost(args.first().map_or(0, range_size))?;
     Ok(Value::list((0..*end).map(Value::Int).collect()))
+}
+
+fn first<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    Ok(Value::Optional(list(args)?.get(0).map(std::sync::Arc::new)))
+}
+
+fn last<'a>(args: &[Value<'a>]) -> Outcome<'a> {
+    let list = list(args)?;
+    let last = list.len().checked_sub(1).and_then(|index| list.get(index));
+    Ok(Value::Optional(last.map(std::sync::Arc::new)))
+}
+
+fn unwrap<'a>(function: &str, args: &[Value<'a>]) -> Outcome<'a> {
+    let list = list(args)?;
+    let mut present = Vec::new();
+    for (index, item) in list.iter().enumerate() {
+        match item {
+            Value::Optional(Some(inner)) => present.push((*inner).clone()),
+            Value::Optional(None) => {}
+            _ if index == 0 => return Err(no_such_overload(function, args)),
+            other => {
+                return Err(EvalError::text(format!(
+                    "value {} is not optional",
+                    super::args::display(&other)
+                )));
+            }
+        }
+    }
+    Ok(Value::list(present))
 }
 
 #[cfg(test)]

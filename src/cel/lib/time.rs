@@ -1,4 +1,4 @@
-//! Times and durations: Go's texts for them, and the getters (contract 3.6).
+//! Times and durations: Go's texts for them, and the getters.
 
 use super::args::{Outcome, UNIT};
 use super::{Call, Function, Overload};
@@ -446,6 +446,7 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     Some(Timestamp {
         seconds: days_of(year, month, day) * DAY + hour * 3600 + minute * 60 + second - offset,
         nanos,
+        offset: i32::try_from(offset).ok()?,
     })
 }
 
@@ -497,21 +498,34 @@ fn offset(text: &str) -> Option<i64> {
     })
 }
 
-/// `string(timestamp)`: RFC 3339 in UTC with as many digits of the second as needed.
+/// `string(timestamp)`: RFC 3339 with as many digits of the second as needed, at the offset of the time.
 #[must_use]
 pub fn format_timestamp(at: Timestamp) -> String {
     let (date, time) = date_and_time(at);
-    format!("{date}T{time}Z")
+    let zone = match at.offset {
+        0 => "Z".to_owned(),
+        offset => zone(offset, ":"),
+    };
+    format!("{date}T{time}{zone}")
 }
 
 /// Go's own form of a time, as it stands inside error texts.
 pub(super) fn display_timestamp(at: Timestamp) -> String {
     let (date, time) = date_and_time(at);
-    format!("{date} {time} +0000 UTC")
+    let zone = zone(at.offset, "");
+    let name = if at.offset == 0 { "UTC" } else { &zone };
+    format!("{date} {time} {zone} {name}")
+}
+
+/// `±hh<separator>mm`
+fn zone(offset: i32, separator: &str) -> String {
+    let sign = if offset < 0 { '-' } else { '+' };
+    let minutes = offset.unsigned_abs() / 60;
+    format!("{sign}{:02}{separator}{:02}", minutes / 60, minutes % 60)
 }
 
 fn date_and_time(at: Timestamp) -> (String, String) {
-    let civil = Civil::new(at, 0);
+    let civil = Civil::new(at, at.offset.into());
     let second = civil.second_of_day;
     let fraction = format!(".{:09}", at.nanos);
     (

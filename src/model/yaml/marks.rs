@@ -299,25 +299,43 @@ impl<'t> Lines<'t> {
         source.at
     }
 
+    /// Lines of a folded scalar are joined by a blank, except around blank and further indented lines.
     fn in_folded(&self, header: Position, indent: u32, wanted: Position) -> Position {
         let mut value = Position::START;
-        for (offset, line) in (1_u32..).zip(self.rest(header.line + 1).lines()) {
-            let width = u32::try_from(line.chars().count()).unwrap_or(u32::MAX);
-            let text = width.saturating_sub(indent);
-            if value.line == wanted.line && wanted.column <= value.column + text {
+        let mut blank = 0;
+        // Whether the line before is further indented; `None` before the first.
+        let mut before: Option<bool> = None;
+        for (line, text) in (header.line + 1..).zip(self.rest(header.line + 1).lines()) {
+            if text.trim().is_empty() {
+                blank += 1;
+                continue;
+            }
+            let deeper = text
+                .chars()
+                .nth(indent as usize)
+                .is_some_and(|c| c == ' ' || c == '\t');
+            let breaks = match before {
+                None => blank,
+                Some(before) => blank + u32::from(before || deeper),
+            };
+            if breaks > 0 {
+                value = Position {
+                    line: value.line + breaks,
+                    column: 1,
+                };
+            } else if before.is_some() {
+                value.column += 1;
+            }
+            let width = u32::try_from(text.chars().count()).unwrap_or(u32::MAX);
+            let width = width.saturating_sub(indent);
+            if value.line == wanted.line && wanted.column <= value.column + width {
                 return Position {
-                    line: header.line + offset,
+                    line,
                     column: indent + 1 + wanted.column.saturating_sub(value.column),
                 };
             }
-            if line.trim().is_empty() || line.chars().nth(indent as usize) == Some(' ') {
-                value = Position {
-                    line: value.line + 1,
-                    column: 1,
-                };
-            } else {
-                value.column += text + 1;
-            }
+            value.column += width;
+            (before, blank) = (Some(deeper), 0);
         }
         header
     }

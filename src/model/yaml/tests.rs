@@ -298,6 +298,7 @@ fn places_inside_scalars_map_to_the_file() {
         "folded: >-\n  one two\n  three\n\n  four\n", // 16..20
         "link: &x abc\nalias: *x\n",                  // 21, 22
         "tagged: !!str &y |  # why\n\n   x\n",        // 23..25
+        "deeper: >-\n  one\n    two\n    three\n  six\n  ten\n", // 26..31
     );
     let document = one(text);
     let cases = [
@@ -319,6 +320,11 @@ fn places_inside_scalars_map_to_the_file() {
         ("link", (1, 2), at(21, 11)),
         ("alias", (1, 2), at(22, 8)),
         ("tagged", (2, 1), at(25, 4)),
+        ("deeper", (1, 1), at(27, 3)),
+        ("deeper", (2, 5), at(28, 7)),
+        ("deeper", (3, 3), at(29, 5)),
+        ("deeper", (4, 1), at(30, 3)),
+        ("deeper", (4, 5), at(31, 3)),
         ("absent", (1, 2), at(1, 1)),
     ];
     for (field, (line, column), want) in cases {

@@ -76,6 +76,7 @@ pub fn evaluate<'s>(bound: &'s Bound, scope: &Scope<'_>, param: Option<&Param>) 
         object: &scope.request.object,
         params: param.map(|param| &*param.object),
         namespace: NamespaceView::Declared,
+        authorizer: true,
     };
     match matched(inputs) {
         Ok(true) => {}
@@ -205,6 +206,10 @@ fn compute_messages(
     if affordable && !held.iter().any(|held| matches!(held, Held::No)) {
         return Ok(Vec::new());
     }
+    let inputs = Inputs {
+        authorizer: false,
+        ..inputs
+    };
     let mut phase = Phase::new(inputs, validations.remaining());
     let mut out = Vec::with_capacity(rules.len());
     for (rule, held) in rules.iter().zip(held) {
@@ -237,6 +242,7 @@ fn annotate<'s>(
     }
     let inputs = Inputs {
         namespace: NamespaceView::Whole,
+        authorizer: false,
         ..inputs
     };
     let mut phase = Phase::new(inputs, RUNTIME_BUDGET);

@@ -143,8 +143,7 @@ fn what_has_no_effect_is_noted() {
     assert_eq!(
         built.notes(),
         [
-            "MutatingAdmissionPolicy/m does nothing: no guardrail profile is loaded",
-            "ValidatingAdmissionPolicy/g does nothing: no guardrail profile is loaded",
+            "MutatingAdmissionPolicy/m, ValidatingAdmissionPolicy/g do nothing: no guardrail profile is in force",
             "ValidatingAdmissionPolicy/p does nothing: no binding names it",
             "binding b does nothing: its policy q is not loaded",
         ]
@@ -214,9 +213,9 @@ spec:
     assert_eq!(
         mistakes(text),
         [
-            "p.yaml:6:3: GuardrailProfile/x: spec.runtimeClas: unknown field",
             "p.yaml:7:23: GuardrailProfile/x: spec.namespaceSelector.matchLabel: unknown field",
-            "p.yaml:5:3: GuardrailProfile/x: spec.enforcement: expected one of \"Deny\", \"Warn\", \"Audit\", found \"Block\"",
+            "p.yaml:6:3: GuardrailProfile/x: spec.runtimeClas: unknown field",
+            "p.yaml:5:3: GuardrailProfile/x: spec.enforcement: Unsupported value: \"Block\": supported values: \"Deny\", \"Warn\", \"Audit\"",
         ]
     );
 }

@@ -56,6 +56,12 @@ const CASES: &[Case] = &[
     ("lists.range", "[0]", Ok("[]")),
     ("lists.range", "[-3]", Ok("[]")),
     ("lists.range", "[9223372036854775807]", Err("operation cancelled: actual cost limit exceeded")),
+    ("first", "[[]]", Ok("optional.none()")),
+    ("first", "[[1, 2]]", Ok("optional(1)")),
+    ("last", "[[1, 2]]", Ok("optional(2)")),
+    ("last", "[[]]", Ok("optional.none()")),
+    ("unwrapOpt", "[[1]]", Err("no such overload: unwrapOpt(list)")),
+    ("optional.unwrap", "[[]]", Ok("[]")),
 ];
 
 #[rustfmt::skip]
@@ -103,7 +109,12 @@ fn types_that_json_has_not_work_too() {
             .map_err(|error| error.to_string())
     };
     let quantity = |text| Value::opaque(Quantity::parse(text).unwrap());
-    let at = |seconds| Value::Timestamp(Timestamp { seconds, nanos: 0 });
+    let at = |seconds| {
+        Value::Timestamp(Timestamp {
+            seconds,
+            ..Timestamp::default()
+        })
+    };
     assert_eq!(
         run("sum", vec![Value::Uint(u64::MAX), Value::Uint(1)]),
         Err("unsigned integer overflow".into())
@@ -140,6 +151,17 @@ fn types_that_json_has_not_work_too() {
             vec![quantity("1"), quantity("1000m"), Value::Int(1)]
         ),
         Ok("[1, 1]".into())
+    );
+    assert_eq!(
+        run(
+            "unwrapOpt",
+            vec![Value::some(Value::Int(1)), Value::Optional(None)]
+        ),
+        Ok("[1]".into())
+    );
+    assert_eq!(
+        run("unwrapOpt", vec![Value::some(Value::Int(1)), Value::Int(2)]),
+        Err("value 2 is not optional".into())
     );
     let args = [Value::list(vec![quantity("1")]), quantity("1000m")];
     assert_eq!(show(&call(FUNCTIONS, "indexOf", &args).unwrap()), "0");
@@ -187,6 +209,7 @@ fn costs_follow_the_sizes() {
         ("flatten", vec![ints(3), Value::Int(2)], 17),
         ("distinct", vec![ints(3)], 29),
         ("distinct", vec![texts(2)], 19),
+        ("first", vec![ints(3)], 1),
     ];
     for (name, args, expected) in cases {
         assert_eq!(cost(FUNCTIONS, name, args), *expected, "{name}");

@@ -113,7 +113,11 @@ fn reads_times_as_go_does() {
         ("1969-12-31T23:59:59.5Z", Some((-1, 500_000_000))),
     ];
     for (text, expected) in cases {
-        let expected = expected.map(|(seconds, nanos)| Timestamp { seconds, nanos });
+        let expected = expected.map(|(seconds, nanos)| Timestamp {
+            seconds,
+            nanos,
+            ..Timestamp::default()
+        });
         assert_eq!(parse_timestamp(text), expected, "{text}");
     }
 }
@@ -127,14 +131,19 @@ fn prints_times_as_go_does() {
         "9999-12-31T23:59:59.999999999Z",
         "1969-12-31T23:59:59.000000001Z",
         "2000-12-31T12:00:00.12Z",
+        "2000-12-31T12:00:00+05:30",
+        "2000-01-01T00:00:00-00:30",
+        "9999-12-31T23:59:59+24:00",
     ] {
         assert_eq!(
             parse_timestamp(text).map(format_timestamp).as_deref(),
             Some(text)
         );
     }
-    let at = parse_timestamp("2020-01-01T01:00:00.25+01:00").unwrap();
-    assert_eq!(display_timestamp(at), "2020-01-01 00:00:00.25 +0000 UTC");
+    let at = parse_timestamp("2020-01-01T01:00:00.25Z").unwrap();
+    assert_eq!(display_timestamp(at), "2020-01-01 01:00:00.25 +0000 UTC");
+    let at = parse_timestamp("2020-01-01T01:00:00.25-05:30").unwrap();
+    assert_eq!(display_timestamp(at), "2020-01-01 01:00:00.25 -0530 -0530");
 }
 
 /// Getter, time, zone, result.
