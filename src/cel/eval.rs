@@ -7,9 +7,11 @@ mod attribute;
 mod call;
 mod construct;
 mod fold;
+#[cfg(test)]
+mod tests;
 
 use super::cost;
-use super::lib::operators::{self, Arithmetic, Relation};
+use super::lib::operators::{self, Arithmetic, INTERNAL, Relation};
 use super::plan::{Activation, Evaluation, Op, OpId, Plan};
 use super::value::{EvalError, Value};
 
@@ -108,9 +110,6 @@ impl<'a> From<Outcome<'a>> for Local<'a> {
         }
     }
 }
-
-/// Start of the errors with which the API server's evaluator gives up, where other errors may be absorbed.
-const INTERNAL: &str = "internal error: ";
 
 /// An error that ends the evaluation, where the API server's evaluator fails itself.
 fn aborted(cause: &str) -> EvalError {
@@ -329,12 +328,8 @@ impl<'m, 'a> Machine<'m, 'a> {
     fn contains(&mut self, left: OpId, right: OpId, list: bool) -> Outcome<'a> {
         let (left, right) = self.operands(left, right)?;
         let units = if list { counted(&right).cost_size() } else { 1 };
-        let result = match (left, right) {
-            (Ok(left), Ok(right)) => operators::contains(&left, &right),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
         self.charge(units)?;
-        result
+        operators::contains(&left?, &right?)
     }
 
     /// `left.or(right)`, `left.orValue(right)`: the right side only when the left is none.

@@ -171,7 +171,12 @@ impl<'s> Judge<'s, '_> {
                 (Outcome::Pass, String::new(), Reason::Invalid, None)
             }
             Decision::Skip if !self.all => return,
-            Decision::Skip => (Outcome::Skip, String::new(), Reason::Invalid, None),
+            Decision::Skip => (
+                Outcome::Skip,
+                "its match conditions do not hold".to_owned(),
+                Reason::Invalid,
+                None,
+            ),
             Decision::Fail {
                 message,
                 reason,

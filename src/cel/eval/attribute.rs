@@ -307,7 +307,7 @@ impl<'a> Machine<'_, 'a> {
                 Cursor::Json(Json::Array(_)) => Some("[]interface {}"),
                 Cursor::Json(Json::Object(_)) => Some("map[string]interface {}"),
                 Cursor::Value(value) if attribute.qualifiers.is_empty() => match value {
-                    Value::Null => Some("<nil>"),
+                    Value::Null if self.is_native(attribute.root) => Some("<nil>"),
                     Value::List(List::Json(_)) => Some("[]interface {}"),
                     Value::Map(Map::Json(_)) => Some("map[string]interface {}"),
                     _ => None,
@@ -319,6 +319,17 @@ impl<'a> Machine<'_, 'a> {
             }
         }
         Ok(reached.into())
+    }
+
+    /// Whether a variable is bound by admission itself, in the form that it has in the API server's memory.
+    fn is_native(&self, root: Root) -> bool {
+        match root {
+            Root::Slot(slot) => self
+                .plan
+                .slot_name(slot)
+                .is_some_and(|name| objects::STANDARD.contains(&name)),
+            _ => false,
+        }
     }
 }
 
@@ -466,18 +477,7 @@ fn patch_field<'a>(patch: &Struct<'a>, name: &str, presence: bool) -> Found<'a> 
 
 /// What the API server says about a value that cannot be a key, which names a type of its implementation.
 pub(crate) fn invalid_key(value: &Value<'_>) -> String {
-    let ty = match value {
-        Value::Null => "types.Null",
-        Value::Bytes(_) => "types.Bytes",
-        Value::List(_) => "*types.baseList",
-        Value::Map(_) => "*types.baseMap",
-        Value::Duration(_) => "types.Duration",
-        Value::Timestamp(_) => "types.Timestamp",
-        Value::Type(_) => "*types.Type",
-        Value::Optional(_) => "*types.Optional",
-        other => other.type_name(),
-    };
-    format!("invalid qualifier type: {ty}")
+    format!("invalid qualifier type: {}", value.go_type())
 }
 
 /// `container[key]`

@@ -2,7 +2,7 @@
 
 use super::{Local, Machine, Outcome, is_fatal};
 use crate::cel::cost::{self, SELECT};
-use crate::cel::lib::operators::{Arithmetic, appended};
+use crate::cel::lib::operators::Arithmetic;
 use crate::cel::plan::{Fold, OpId, Shape};
 use crate::cel::value::{EvalError, List, Map, Value};
 
@@ -159,7 +159,7 @@ impl<'a> Machine<'_, 'a> {
         let accumulator = self.locals.replace(place, Local::Unset);
         let outcome = match (accumulator, element) {
             (Local::Failed(error), _) | (Local::Value(_), Err(error)) => Err(error),
-            (Local::Value(Value::List(list)), Ok(item)) => Ok(Value::List(appended(list, item))),
+            (Local::Value(Value::List(list)), Ok(item)) => Ok(Value::List(list.appended(item))),
             (Local::Value(other), Ok(item)) => {
                 Arithmetic::Add.apply(&other, &Value::list(vec![item]))
             }
@@ -171,20 +171,7 @@ impl<'a> Machine<'_, 'a> {
 }
 
 fn not_iterable(value: &Value<'_>, two_variables: bool) -> EvalError {
-    let ty = match value {
-        Value::Null => "types.Null",
-        Value::Bool(_) => "types.Bool",
-        Value::Int(_) => "types.Int",
-        Value::Uint(_) => "types.Uint",
-        Value::Double(_) => "types.Double",
-        Value::String(_) => "types.String",
-        Value::Bytes(_) => "types.Bytes",
-        Value::Duration(_) => "types.Duration",
-        Value::Timestamp(_) => "types.Timestamp",
-        Value::Type(_) => "*types.Type",
-        Value::Optional(_) => "*types.Optional",
-        other => other.type_name(),
-    };
+    let ty = value.go_type();
     EvalError::text(if two_variables {
         format!("unsupported comprehension range type: {ty}")
     } else {

@@ -183,9 +183,9 @@ fn walk(value: &Value<'_>, expected: &str, wrong: &mut Vec<String>) {
                 walk(value, &format!("{expected}.{field}"), wrong);
             }
         }
-        Value::List(List::Made(items)) => {
-            for item in items.iter() {
-                walk(item, expected, wrong);
+        Value::List(list @ (List::Made(_) | List::Joined(_))) => {
+            for item in list.iter() {
+                walk(&item, expected, wrong);
             }
         }
         Value::Map(Map::Made(entries)) => {

@@ -143,8 +143,7 @@ fn what_has_no_effect_is_noted() {
     assert_eq!(
         built.notes(),
         [
-            "MutatingAdmissionPolicy/m does nothing: no guardrail profile is loaded",
-            "ValidatingAdmissionPolicy/g does nothing: no guardrail profile is loaded",
+            "MutatingAdmissionPolicy/m, ValidatingAdmissionPolicy/g do nothing: no guardrail profile is in force",
             "ValidatingAdmissionPolicy/p does nothing: no binding names it",
             "binding b does nothing: its policy q is not loaded",
         ]

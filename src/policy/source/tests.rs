@@ -75,7 +75,7 @@ fn a_sandbox_policy_carries_its_binding_and_what_reports_say() {
         About {
             title: Some("T".to_owned()),
             category: Some("isolation".to_owned()),
-            severity: Some("high".to_owned()),
+            severity: Some(Severity::High),
             remediation: Some("R".to_owned()),
             controls: vec!["C-1".to_owned()],
             rules: vec!["one".to_owned(), "two".to_owned()],
@@ -231,7 +231,7 @@ fn reports_find_their_words_in_annotations() {
     let Item::Policy(policy, None) = read_one(&text) else {
         panic!("a policy");
     };
-    assert_eq!(policy.about.severity.as_deref(), Some("critical"));
+    assert_eq!(policy.about.severity, Some(Severity::Critical));
     assert_eq!(policy.about.controls, ["A-1", "B-2"]);
     assert_eq!(policy.rule_name(&Rule::Validation(0)), Some("first"));
     assert_eq!(
