@@ -298,6 +298,12 @@ impl<'p, 'r> Phase<'p, 'r> {
         }))
     }
 
+    /// The variables that messages use.
+    #[must_use]
+    pub fn message_variables(&self) -> &'p [usize] {
+        &self.inputs.programs.message_variables
+    }
+
     /// What the variable cost in this phase; `None` when nothing asked for it.
     #[must_use]
     pub fn cost(&self, variable: usize) -> Option<u64> {

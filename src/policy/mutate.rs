@@ -46,11 +46,11 @@ pub fn mutate_with(set: &Set, request: &Request<'_>, resolvers: &Resolvers) -> M
         resolvers,
         kind: Kind::of(&request.kind),
         object: None,
-        applied: false,
+        changed: false,
         out: Mutated::default(),
     };
     let ran = work.pass(request, None);
-    if work.applied && !work.refused() {
+    if work.changed && !work.refused() {
         let object = match &work.object {
             Some(object) => Json::clone(object),
             None => request.object.clone(),
@@ -117,8 +117,9 @@ struct Working<'s> {
     resolvers: &'s Resolvers,
     kind: Kind,
     object: Option<Arc<Json<'static>>>,
-    /// Something was applied, even without effect: what the API server's second pass depends on.
-    applied: bool,
+    /// Some tuple changed the object. The API server's second pass depends on less, but without a change it would see
+    /// what the first one saw, and do nothing again.
+    changed: bool,
     out: Mutated,
 }
 
@@ -229,16 +230,19 @@ impl<'s> Working<'s> {
             let current = self.object.clone();
             let object = current.as_deref().unwrap_or(original);
             match change::apply(inputs(scope, tuple, object), change, self.kind) {
-                Ok(changed) => {
-                    self.applied = true;
-                    if let Some(changed) = changed {
-                        self.object = Some(Arc::new(changed));
-                    }
-                }
+                Ok(Some(changed)) => self.object = Some(Arc::new(changed)),
+                Ok(None) => {}
                 Err(error) => self.failed(tuple, Rule::Mutation(at), error),
             }
         }
-        self.note_step(tuple, before.as_deref().unwrap_or(original));
+        let touched = match (&before, &self.object) {
+            (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
+            (None, after) => after.is_some(),
+            (Some(_), None) => true,
+        };
+        if touched {
+            self.note_step(tuple, before.as_deref().unwrap_or(original));
+        }
         true
     }
 
@@ -248,6 +252,7 @@ impl<'s> Working<'s> {
         };
         let operations = diff(before, after);
         if !operations.is_empty() {
+            self.changed = true;
             self.out.steps.push(MutationStep {
                 policy: tuple.bound.policy.name.clone(),
                 binding: tuple.tied.binding.name.clone(),
