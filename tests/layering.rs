@@ -37,7 +37,7 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "policy",
-        uses: &["model", "schema", "cel"],
+        uses: &["model", "api", "schema", "cel"],
         pure: true,
     },
     Layer {
