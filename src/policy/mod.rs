@@ -2,8 +2,8 @@
 //!
 //! `source` reads policies, bindings and profiles strictly -> `compile` turns expressions into programs, all mistakes at
 //! once -> `set` holds programs, bindings and parameters as one immutable snapshot -> `select` finds what a request
-//! needs -> `params` resolves parameter objects -> `judge` and `mutate` answer. Depends on `model`, `schema` and `cel`;
-//! pure.
+//! needs -> `params` resolves parameter objects -> `judge` and `mutate` answer. Depends on `model`, `api`, `schema`
+//! and `cel`; pure.
 
 mod activation;
 pub mod compile;
