@@ -9,9 +9,10 @@ mod construct;
 mod fold;
 #[cfg(test)]
 mod tests;
+mod truth;
 
 use super::cost;
-use super::lib::operators::{self, Arithmetic, INTERNAL, Relation};
+use super::lib::operators::{self, Arithmetic, INTERNAL};
 use super::plan::{Activation, Evaluation, Op, OpId, Plan};
 use super::value::{EvalError, Value};
 
@@ -164,13 +165,15 @@ impl<'m, 'a> Machine<'m, 'a> {
         match plan.ops[op as usize] {
             Op::Const(at) => Ok(plan.constant(at)),
             Op::Attribute(at) => self.attribute(&plan.attributes[at as usize]),
-            Op::And(terms) => self.and(plan.span(terms), None),
-            Op::Or(terms) => self.or(plan.span(terms), None),
-            Op::Not(operand) => {
-                let operand = self.operand(operand)?;
-                self.charge(1)?;
-                operators::not(&operand?)
-            }
+            Op::And(_)
+            | Op::Or(_)
+            | Op::Not(_)
+            | Op::Equal { .. }
+            | Op::Relation { .. }
+            | Op::InSet { .. } => match self.truth_op(op)? {
+                Some(value) => Ok(Value::Bool(value)),
+                None => Err(EvalError::NoSuchOverload),
+            },
             Op::NotStrictlyFalse(operand) => {
                 let operand = self.operand(operand)?;
                 self.charge(1)?;
@@ -184,17 +187,6 @@ impl<'m, 'a> Machine<'m, 'a> {
                 self.charge(1)?;
                 operators::negate(&operand?)
             }
-            Op::Equal {
-                left,
-                right,
-                negated,
-            } => self.equal(left, right, negated),
-            Op::Relation {
-                relation,
-                left,
-                right,
-                sized,
-            } => self.relation(relation, left, right, sized),
             Op::Arithmetic {
                 operator,
                 left,
@@ -202,16 +194,6 @@ impl<'m, 'a> Machine<'m, 'a> {
                 sized,
             } => self.arithmetic(operator, left, right, sized),
             Op::In { left, right, list } => self.contains(left, right, list),
-            Op::InSet { left, set } => {
-                let value = self.eval(left)?;
-                if matches!(value, Value::Bytes(_)) {
-                    // Bytes cannot be looked up in a set of constants.
-                    return Err(aborted(
-                        "runtime error: hash of unhashable type types.Bytes",
-                    ));
-                }
-                Ok(Value::Bool(plan.sets[set as usize].contains(&value)))
-            }
             Op::Append {
                 place,
                 element,
@@ -243,65 +225,6 @@ impl<'m, 'a> Machine<'m, 'a> {
         let left = self.operand(left)?;
         let right = self.operand(right)?;
         Ok((left, right))
-    }
-
-    /// `accumulator && terms…`: the first false decides, otherwise the first error.
-    fn and(&mut self, terms: &[OpId], mut error: Option<EvalError>) -> Outcome<'a> {
-        for term in terms {
-            match self.eval(*term) {
-                Ok(Value::Bool(true)) => {}
-                Ok(Value::Bool(false)) => return Ok(Value::Bool(false)),
-                Ok(_) => error = error.or(Some(EvalError::NoSuchOverload)),
-                Err(fatal) if is_fatal(&fatal) => return Err(fatal),
-                Err(other) => error = error.or(Some(other)),
-            }
-        }
-        error.map_or(Ok(Value::Bool(true)), Err)
-    }
-
-    /// `accumulator || terms…`: the first true decides, otherwise the first error.
-    fn or(&mut self, terms: &[OpId], mut error: Option<EvalError>) -> Outcome<'a> {
-        for term in terms {
-            match self.eval(*term) {
-                Ok(Value::Bool(false)) => {}
-                Ok(Value::Bool(true)) => return Ok(Value::Bool(true)),
-                Ok(_) => error = error.or(Some(EvalError::NoSuchOverload)),
-                Err(fatal) if is_fatal(&fatal) => return Err(fatal),
-                Err(other) => error = error.or(Some(other)),
-            }
-        }
-        error.map_or(Ok(Value::Bool(false)), Err)
-    }
-
-    fn equal(&mut self, left: OpId, right: OpId, negated: bool) -> Outcome<'a> {
-        let (left, right) = self.operands(left, right)?;
-        let units = match (&left, &right) {
-            (Ok(Value::Opaque(_)), _) if !negated => 1,
-            (left, right) => cost::smaller(counted(left), counted(right)),
-        };
-        self.charge(units)?;
-        let equal = left?.equals(&right?);
-        if negated {
-            return Ok(Value::Bool(equal != Ok(true)));
-        }
-        equal.map(Value::Bool)
-    }
-
-    fn relation(
-        &mut self,
-        relation: Relation,
-        left: OpId,
-        right: OpId,
-        sized: bool,
-    ) -> Outcome<'a> {
-        let (left, right) = self.operands(left, right)?;
-        let units = if sized {
-            cost::smaller(counted(&left), counted(&right))
-        } else {
-            1
-        };
-        self.charge(units)?;
-        relation.apply(&left?, &right?)
     }
 
     fn arithmetic(

@@ -1,7 +1,8 @@
 //! The Common Expression Language as Kubernetes 1.36 enables it for admission policies.
 //!
 //! `source` text and positions -> `parse` to an `ast` -> `check` types against an `env` -> `plan` into a compact
-//! program with resolved overloads -> `eval` over borrowed JSON with a cost budget. `lib` holds the function tables.
+//! program with resolved overloads -> `eval` over borrowed JSON with a cost budget. `lib` holds the function tables,
+//! `blame` tells which field made a rule false, `typed` reads and writes values with their types.
 //! Pure; depends on `model`, and `rules` on `schema`.
 
 pub mod ast;

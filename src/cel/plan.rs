@@ -227,6 +227,15 @@ pub(crate) struct Attribute {
     pub(crate) test_only: bool,
 }
 
+impl Attribute {
+    /// Whether every selection is of a plain field.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.qualifiers
+            .iter()
+            .all(|qualifier| !qualifier.optional && matches!(qualifier.key, Key::Field(_)))
+    }
+}
+
 /// One selection.
 #[derive(Debug)]
 pub(crate) struct Qualifier {

@@ -220,7 +220,7 @@ impl<'a> Machine<'_, 'a> {
     }
 
     /// Applies the selections from the one at `start` on.
-    fn selected(
+    pub(super) fn selected(
         &mut self,
         mut cursor: Cursor<'a>,
         mut optional: bool,

@@ -9,18 +9,16 @@ use crate::cel::plan::{Call, DispatchCost, OpId, Target};
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, Value};
 
-/// Arguments that are kept on the stack.
-const INLINE: usize = 4;
-
 impl<'a> Machine<'_, 'a> {
     pub(super) fn call(&mut self, call: &'a Call) -> Outcome<'a> {
         let ops = self.plan.span(call.args);
-        if ops.len() > INLINE {
-            let mut values = vec![Value::Null; ops.len()];
-            return self.call_with(call, ops, &mut values);
+        // Few arguments stay on the stack.
+        match ops.len() {
+            0 | 1 => self.call_with(call, ops, &mut [const { Value::Null }; 1][..ops.len()]),
+            2 => self.call_with(call, ops, &mut [const { Value::Null }; 2]),
+            3 => self.call_with(call, ops, &mut [const { Value::Null }; 3]),
+            count => self.call_with(call, ops, &mut vec![Value::Null; count]),
         }
-        let mut values = [Value::Null, Value::Null, Value::Null, Value::Null];
-        self.call_with(call, ops, &mut values[..ops.len()])
     }
 
     fn call_with(&mut self, call: &'a Call, ops: &[OpId], values: &mut [Value<'a>]) -> Outcome<'a> {

@@ -110,7 +110,7 @@ impl<'a> Machine<'_, 'a> {
                 self.or(terms, error.take())
             };
             match step {
-                Ok(Value::Bool(value)) if value != and => {
+                Ok(value) if value != and => {
                     if at + 1 < range.len() {
                         self.condition(and)?;
                     }

@@ -49,16 +49,15 @@ impl Relation {
     ///
     /// # Errors
     /// The values are not ordered with each other.
-    pub fn apply<'a>(self, left: &Value<'a>, right: &Value<'a>) -> Result<Value<'a>, EvalError> {
+    pub fn test(self, left: &Value<'_>, right: &Value<'_>) -> Result<bool, EvalError> {
         if !has_order(left) {
             return Err(refused(self.name(), left));
         }
-        left.compare(right)
-            .map(|order| Value::Bool(self.holds(order)))
+        left.compare(right).map(|order| self.holds(order))
     }
 
     pub(super) fn call<'a>(self, args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
-        self.apply(&args[0], &args[1])
+        self.test(&args[0], &args[1]).map(Value::Bool)
     }
 }
 
@@ -267,9 +266,16 @@ pub fn negate<'a>(value: &Value<'a>) -> Result<Value<'a>, EvalError> {
 /// The container is neither list nor map.
 pub fn contains<'a>(element: &Value<'a>, container: &Value<'a>) -> Result<Value<'a>, EvalError> {
     match container {
-        Value::List(list) => Ok(Value::Bool(
-            list.iter().any(|item| element.equals(&item) == Ok(true)),
-        )),
+        Value::List(list) => {
+            for item in list.iter() {
+                match element.equals(&item) {
+                    Ok(true) => return Ok(Value::Bool(true)),
+                    Err(EvalError::CostExceeded) => return Err(EvalError::CostExceeded),
+                    Ok(false) | Err(_) => {}
+                }
+            }
+            Ok(Value::Bool(false))
+        }
         Value::Map(Map::Made(entries))
             if matches!(element, Value::Bytes(_)) && !entries.is_empty() =>
         {
