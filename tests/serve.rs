@@ -534,17 +534,18 @@ async fn an_api_server_that_is_not_there_is_waited_for() -> Result<()> {
         ],
     )
     .await?;
-    let reason = eventually("the reason in the probe", async || {
+    eventually("the reason in the probe", async || {
         let (code, body) = get(serving.addresses.metrics, "/readyz").await?;
         assert_eq!(code, 503);
-        ensure!(
-            body.contains("[-]namespaces: discover v1, Kind=Namespace: "),
-            "{body}"
-        );
-        Ok(body)
+        for line in [
+            "[-]namespaces: discover v1, Kind=Namespace: ",
+            "[+]certificate ok",
+        ] {
+            ensure!(body.contains(line), "{line} in {body}");
+        }
+        Ok(())
     })
     .await?;
-    ensure!(reason.contains("[+]certificate ok"), "{reason}");
     assert_eq!(
         get(serving.addresses.metrics, "/healthz").await?,
         (200, "ok\n".to_owned())
