@@ -3,7 +3,8 @@
 //! Pure layers, each using only those before it: [`model`] (words), [`api`] (resource types), [`schema`] (structural
 //! schemas), [`cel`] (expressions), [`policy`] (the judge), [`report`] (what people and machines read). Effects around
 //! them: [`config`], [`telemetry`], [`tls`], [`cluster`] (what the API server knows), [`webhook`] (what it asks), [`app`]
-//! (everything together). `tests/layering.rs` holds the line.
+//! (the server's parts connected), [`cli`] (the command line). Who may use whom: the table in `tests/layering.rs`, which
+//! fails on any other edge.
 
 pub mod api;
 pub mod app;

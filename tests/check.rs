@@ -226,6 +226,11 @@ fn what_is_no_manifest_is_refused_with_its_place() {
             2,
             "1:1: not a Kubernetes object: kind is missing",
         ),
+        (
+            "- kind: Sandbox\n",
+            2,
+            "1:1: not a Kubernetes object: expected a mapping with apiVersion and kind",
+        ),
         ("a: 1\na: 2\n", 2, "2:1: key \"a\" is already set at line 1"),
     ];
     for (manifest, code, message) in cases {
@@ -321,7 +326,7 @@ fn all_mistakes_are_told_at_once() {
     assert_eq!(run.code, 2);
     for part in [
         "error: the policies cannot be used: 4 mistakes",
-        "policy.yaml:10:3: ValidatingAdmissionPolicy/no-root: spec.matchConstraint: unknown field",
+        "policy.yaml:9:3: ValidatingAdmissionPolicy/no-root: spec.matchConstraint: unknown field",
         "policy.yaml:23:5: ValidatingAdmissionPolicy/no-root: spec.validations[1].reason: expected one of",
         "policy.yaml:31:3: ValidatingAdmissionPolicyBinding/everywhere: spec.validationActions: Deny and Warn",
     ] {
@@ -397,5 +402,76 @@ fn nothing_to_judge_or_to_judge_by_is_exit_code_2() {
             .contains("no GuardrailProfile is named \"strict\""),
         "{}",
         run.stderr
+    );
+}
+
+#[test]
+fn rules_that_hold_or_do_not_apply_are_listed_on_request_only() {
+    let text = POLICY.replace(
+        "  matchConstraints:",
+        "  matchConditions: [{name: never, expression: 'false'}]\n  matchConstraints:",
+    );
+    let folder = tempfile::tempdir().expect("temporary folder");
+    let file = folder.path().join("policy.yaml");
+    std::fs::write(&file, text).expect("written");
+    let file = file.to_str().expect("UTF-8");
+    let quiet = check(&["-p", file, "manifests/good.yaml"], "");
+    assert_eq!(
+        (quiet.code, quiet.stderr.as_str(), quiet.stdout.as_str()),
+        (
+            0,
+            "",
+            "1 object: all admitted, 0 changed on admission; rules: 0 pass, 0 fail, 1 skip, 0 error\n"
+        )
+    );
+    let all = check(&["-p", file, "--all", "manifests/good.yaml"], "");
+    let expected = "note[no-root]: does not apply: its match conditions do not hold\n";
+    assert!(all.stdout.contains(expected), "{}", all.stdout);
+    let holds = check(&["-p", "policies", "--all", "manifests/good.yaml"], "");
+    assert!(
+        holds.stdout.contains("note[no-root]: holds\n"),
+        "{}",
+        holds.stdout
+    );
+}
+
+#[test]
+fn a_run_that_judges_nothing_says_so() {
+    let run = by_policies(&POLICY.replace("resources: [sandboxes]", "resources: [sandbox]"));
+    assert_eq!(run.code, 0);
+    assert_eq!(
+        run.stderr,
+        "note: no rule judged or changed any of these manifests; look at the matchConstraints of the policies and their \
+         bindings\n"
+    );
+    let widget = "apiVersion: acme.io/v1\nkind: Widget\nmetadata: {name: w}\n";
+    let run = check(&["-p", "policies", "-"], widget);
+    assert_eq!(run.code, 0);
+    assert!(
+        run.stderr.contains("note: no rule judged"),
+        "{}",
+        run.stderr
+    );
+}
+
+#[test]
+fn a_profile_that_no_policy_takes_is_noted() {
+    let run = check(
+        &[
+            "-p",
+            "policies",
+            "--profile",
+            "baseline",
+            "manifests/good.yaml",
+        ],
+        "",
+    );
+    assert_eq!(
+        (run.code, run.stderr.as_str()),
+        (
+            0,
+            "note: GuardrailProfile baseline does nothing: no policy in policies has GuardrailProfile as its paramKind; \
+             add the shipped packs to --policies or leave it out\n"
+        )
     );
 }

@@ -1,4 +1,4 @@
-//! The CRDs on a real API server: they are accepted and served, their schemas do what the contract says, and the
+//! The CRDs on a real API server: they are accepted and served, their schemas do what the API promises, and the
 //! offline schema layer answers every object as the server does.
 
 mod support;

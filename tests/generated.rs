@@ -50,3 +50,15 @@ fn chart_crds_are_current() {
         .collect();
     assert_eq!(found, names, "files in {} without a kind", folder.display());
 }
+
+#[test]
+fn the_webhook_configurations_of_the_shipped_packs_are_current() {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_sandfence"))
+        .args(["render", "webhooks", "--profile", "restricted"])
+        .output()
+        .expect("the binary starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{stderr}");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    hold(&in_repository("webhooks/registration.yaml"), &text);
+}

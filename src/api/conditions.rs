@@ -1,4 +1,4 @@
-//! The condition of a status, and the types and reasons that the contract names.
+//! The condition of a status, and the types and reasons of the agent-sandbox API.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,14 +22,6 @@ pub struct Condition {
     pub reason: String,
     /// Why, for people; may be empty.
     pub message: String,
-}
-
-impl Condition {
-    /// Whether the status is `True`.
-    #[must_use]
-    pub fn is_true(&self) -> bool {
-        self.status == "True"
-    }
 }
 
 /// Condition types.
@@ -78,7 +70,7 @@ pub mod reasons {
     pub const SANDBOX_EXPIRED: &str = "SandboxExpired";
 }
 
-/// The schema of one condition as the agent-sandbox CRDs have it (contract 1.2).
+/// The schema of one condition as the agent-sandbox CRDs have it.
 #[must_use]
 pub fn condition_schema() -> Value {
     json!({

@@ -1,4 +1,4 @@
-//! Labels, annotations and the name hash of the agent-sandbox API (contract 3).
+//! Labels, annotations and the name hash of the agent-sandbox API.
 
 /// Labels and annotations of the API start with this, or with [`EXTENSIONS_PREFIX`].
 pub const PREFIX: &str = "agents.x-k8s.io/";
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hashes_match_the_vectors_of_the_contract() {
+    fn hashes_match_known_vectors() {
         for (text, want) in [
             ("", "811c9dc5"),
             ("a", "e40c292c"),

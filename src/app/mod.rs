@@ -1,4 +1,5 @@
 //! Assembly: the parts of the program connected into something that runs.
 
+pub mod render;
 pub mod serve;
 pub mod supervise;

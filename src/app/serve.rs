@@ -119,7 +119,7 @@ pub async fn run(mut settings: Settings) -> Result<(), ServeError> {
     tracing::info!(
         webhook = %addresses.webhook,
         metrics = %addresses.metrics,
-        endpoint = ?settings.endpoint,
+        endpoint = %settings.endpoint,
         "listening"
     );
     let grace = settings.drain;
@@ -148,7 +148,9 @@ pub async fn run(mut settings: Settings) -> Result<(), ServeError> {
         signal.await;
         readiness.waiting(PROCESS, "stopping");
     };
-    Ok(tasks.run(stopping, grace).await?)
+    tasks.run(stopping, grace).await?;
+    tracing::info!("stopped");
+    Ok(())
 }
 
 impl Listeners {
@@ -243,7 +245,10 @@ impl Shared {
             "namespaces",
             cache::follow_namespaces(
                 views,
-                Arc::clone(&self.snapshots.namespaces),
+                (
+                    Arc::clone(&self.snapshots.namespaces),
+                    Arc::clone(&self.snapshots.namespaces_changed),
+                ),
                 Arc::clone(&self.readiness),
             ),
         );

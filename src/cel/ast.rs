@@ -151,7 +151,7 @@ pub const ACCUMULATOR: &str = "@result";
 
 /// Operator names, as in cel-go.
 pub mod ops {
-    #![allow(missing_docs)]
+    #![allow(missing_docs, reason = "each name is the operator itself")]
     pub const CONDITIONAL: &str = "_?_:_";
     pub const AND: &str = "_&&_";
     pub const OR: &str = "_||_";

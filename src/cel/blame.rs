@@ -4,6 +4,9 @@
 //! from a comparison to the field it compared. The answer is a place in the judged object, told by reference: parts of
 //! the object keep their addresses while they are evaluated.
 
+#[cfg(test)]
+mod tests;
+
 use super::cost::PER_CALL_LIMIT;
 use super::eval::{Cursor, Found, Machine};
 use super::lib::standard::key_text;
@@ -211,7 +214,7 @@ impl<'a> Detective<'_, 'a> {
             self.machine.set_local(place, item);
             let anchor = match &list {
                 List::Json(items) => items.get(at).map(Anchor::Node),
-                List::Made(_) => None,
+                List::Made(_) | List::Joined(_) => None,
             };
             self.locals[usize::from(place)] = anchor;
             let decisive = self.plan.span(terms).iter().copied().find(|term| {

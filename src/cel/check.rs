@@ -1,10 +1,12 @@
-//! The type checker: gradual, with cel-go's rules and messages (contract 3.4).
+//! The type checker: gradual, with cel-go's rules and messages.
 //!
 //! It annotates a syntax tree: a type for every node, and what names and calls refer to. Trees are walked by recursion
 //! on a stack that grows.
 
 mod calls;
 mod literals;
+#[cfg(test)]
+mod tests;
 mod unify;
 
 use std::collections::HashMap;
@@ -167,6 +169,12 @@ impl<'e> Checker<'e> {
     }
 
     fn set(&mut self, id: ExprId, ty: Type) {
+        let ty = if is_large(&ty) {
+            self.issue_at(id, "the type of the expression is too large".to_owned());
+            Type::Error
+        } else {
+            ty
+        };
         self.types[id.0 as usize] = Some(ty);
     }
 
@@ -195,13 +203,22 @@ impl<'e> Checker<'e> {
         self.set(id, Type::Error);
         self.issue_at(
             id,
-            format!("undeclared reference to '{name}' (in container '')"),
+            format!(
+                "undeclared reference to '{name}' (in container '{}')",
+                self.env.container()
+            ),
         );
     }
 
     /// What a name means here: a comprehension variable, a declared variable or a type.
     fn lookup(&self, name: &str) -> Option<(Reference, Type)> {
-        let name = name.strip_prefix('.').unwrap_or(name);
+        self.env
+            .candidates(name)
+            .iter()
+            .find_map(|name| self.declared(name))
+    }
+
+    fn declared(&self, name: &str) -> Option<(Reference, Type)> {
         for scope in self.scopes.iter().rev() {
             if let Some((place, ty)) = scope.get(name) {
                 return Some((Reference::Local(*place), ty.clone()));
@@ -486,6 +503,27 @@ impl<'e> Checker<'e> {
         self.set(field, Type::String);
         self.set(id, ty);
     }
+}
+
+/// Parts of the largest type: a map of itself to itself doubles its type, so that few steps would make types that fill
+/// the memory.
+const MAX_TYPE: usize = 2_000;
+
+fn is_large(ty: &Type) -> bool {
+    let mut work = vec![ty];
+    let mut parts = 0;
+    while let Some(ty) = work.pop() {
+        parts += 1;
+        if parts > MAX_TYPE {
+            return true;
+        }
+        match ty {
+            Type::List(inner) | Type::Optional(inner) | Type::Type(inner) => work.push(inner),
+            Type::Map(key, value) => work.extend([key.as_ref(), value.as_ref()]),
+            _ => {}
+        }
+    }
+    false
 }
 
 /// `expected type 'a' but found 'b'`

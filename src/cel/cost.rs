@@ -1,4 +1,4 @@
-//! The cost model of the API server: budgets and the sizes that operations are charged for (contract 1.18, 3.17).
+//! The cost model of the API server: budgets and the sizes that operations are charged for.
 
 use super::value::Value;
 
@@ -34,11 +34,6 @@ pub fn traversal(size: u64) -> u64 {
 
 /// `ceil(size × factor)`
 #[must_use]
-#[allow(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss
-)]
 pub fn per_size(size: u64, factor: f64) -> u64 {
     (size as f64 * factor).ceil() as u64
 }

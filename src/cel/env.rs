@@ -1,4 +1,4 @@
-//! Environments: which variables, functions and types an expression may use (contract 1.6, 1.15, 3.1).
+//! Environments: which variables, functions and types an expression may use.
 //!
 //! An [`Env`] is immutable and shared; programs compiled in it run with any [`super::plan::Activation`] that fills its
 //! slots.
@@ -43,6 +43,8 @@ struct Inner {
     mutation: bool,
     /// The admission object types are known.
     admission: bool,
+    /// Namespace in which names are looked up first; empty for none.
+    container: String,
 }
 
 /// Declares what an [`Env`] offers.
@@ -52,9 +54,17 @@ pub struct EnvBuilder {
     composed: Option<Vec<(Arc<str>, Type)>>,
     mutation: bool,
     admission: bool,
+    container: String,
 }
 
 impl EnvBuilder {
+    /// Looks names up in the namespace `name`, and in those around it, first.
+    #[must_use]
+    pub fn container(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.container);
+        self
+    }
+
     /// Declares `params`, the parameter object.
     #[must_use]
     pub fn params(self) -> Self {
@@ -122,6 +132,7 @@ impl EnvBuilder {
             functions: functions::registry(self.mutation),
             mutation: self.mutation,
             admission: self.admission,
+            container: self.container,
         }))
     }
 }
@@ -135,6 +146,7 @@ impl Env {
             composed: None,
             mutation: false,
             admission: true,
+            container: String::new(),
         }
         .variable("object", Type::Dyn)
         .variable("oldObject", Type::Dyn)
@@ -150,6 +162,7 @@ impl Env {
             composed: None,
             mutation: false,
             admission: false,
+            container: String::new(),
         }
     }
 
@@ -214,6 +227,27 @@ impl Env {
         self.0.slots.iter().map(AsRef::as_ref)
     }
 
+    /// The namespace in which names are looked up first.
+    pub(crate) fn container(&self) -> &str {
+        &self.0.container
+    }
+
+    /// The names that `name` may stand for, in the order in which they are tried: in the container, in the namespaces
+    /// around it, by itself. A leading dot allows the last only.
+    pub(crate) fn candidates(&self, name: &str) -> Vec<String> {
+        if let Some(root) = name.strip_prefix('.') {
+            return vec![root.to_owned()];
+        }
+        let mut names = Vec::new();
+        let mut namespace = self.0.container.as_str();
+        while !namespace.is_empty() {
+            names.push(format!("{namespace}.{name}"));
+            namespace = namespace.rsplit_once('.').map_or("", |(outer, _)| outer);
+        }
+        names.push(name.to_owned());
+        names
+    }
+
     /// What the name of a variable stands for.
     pub(crate) fn variable(&self, name: &str) -> Option<(Binding, &Type)> {
         self.0
@@ -269,8 +303,10 @@ impl Env {
             .rposition(|(name, _)| name.as_ref() == field)
     }
 
-    /// The function `name`.
+    /// The function that `name` names.
     pub(crate) fn function(&self, name: &str) -> Option<&'static Declared> {
-        self.0.functions.get(name)
+        self.candidates(name)
+            .iter()
+            .find_map(|name| self.0.functions.get(name.as_str()))
     }
 }

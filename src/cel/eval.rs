@@ -7,9 +7,11 @@ mod attribute;
 mod call;
 mod construct;
 mod fold;
+#[cfg(test)]
+mod tests;
 
 use super::cost;
-use super::lib::operators::{self, Arithmetic, Relation};
+use super::lib::operators::{self, Arithmetic, INTERNAL, Relation};
 use super::plan::{Activation, Evaluation, Op, OpId, Plan};
 use super::value::{EvalError, Value};
 
@@ -41,9 +43,49 @@ pub(crate) fn run<'a>(
 pub(crate) struct Machine<'m, 'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) activation: &'m dyn Activation<'a>,
-    locals: Vec<Local<'a>>,
+    locals: Frame<'a>,
     cost: u64,
     limit: u64,
+}
+
+/// Places that are kept without allocation: enough for comprehensions nested twice.
+const INLINE_PLACES: usize = 6;
+
+/// The places of the comprehension variables of a plan.
+struct Frame<'a> {
+    inline: [Local<'a>; INLINE_PLACES],
+    more: Vec<Local<'a>>,
+}
+
+impl<'a> Frame<'a> {
+    fn new(places: usize) -> Self {
+        Self {
+            inline: std::array::from_fn(|_| Local::Unset),
+            more: vec![Local::Unset; places.saturating_sub(INLINE_PLACES)],
+        }
+    }
+
+    fn get(&self, place: u16) -> &Local<'a> {
+        let at = usize::from(place);
+        match at.checked_sub(INLINE_PLACES) {
+            None => &self.inline[at],
+            Some(at) => &self.more[at],
+        }
+    }
+
+    /// Puts `local` there and returns what was there.
+    fn replace(&mut self, place: u16, local: Local<'a>) -> Local<'a> {
+        let at = usize::from(place);
+        let old = match at.checked_sub(INLINE_PLACES) {
+            None => &mut self.inline[at],
+            Some(at) => &mut self.more[at],
+        };
+        std::mem::replace(old, local)
+    }
+
+    fn set(&mut self, place: u16, local: Local<'a>) {
+        self.replace(place, local);
+    }
 }
 
 /// The state of one place of a comprehension.
@@ -69,9 +111,6 @@ impl<'a> From<Outcome<'a>> for Local<'a> {
     }
 }
 
-/// Start of the errors with which the API server's evaluator gives up, where other errors may be absorbed.
-const INTERNAL: &str = "internal error: ";
-
 /// An error that ends the evaluation, where the API server's evaluator fails itself.
 fn aborted(cause: &str) -> EvalError {
     EvalError::text(format!("{INTERNAL}{cause}"))
@@ -92,7 +131,7 @@ impl<'m, 'a> Machine<'m, 'a> {
         Self {
             plan,
             activation,
-            locals: vec![Local::Unset; plan.locals],
+            locals: Frame::new(plan.locals),
             cost: 0,
             limit,
         }
@@ -100,7 +139,7 @@ impl<'m, 'a> Machine<'m, 'a> {
 
     /// Binds a comprehension variable.
     pub(crate) fn set_local(&mut self, place: u16, value: Value<'a>) {
-        self.locals[usize::from(place)] = Local::Value(value);
+        self.locals.set(place, Local::Value(value));
     }
 
     /// Charges `units`.
@@ -289,12 +328,8 @@ impl<'m, 'a> Machine<'m, 'a> {
     fn contains(&mut self, left: OpId, right: OpId, list: bool) -> Outcome<'a> {
         let (left, right) = self.operands(left, right)?;
         let units = if list { counted(&right).cost_size() } else { 1 };
-        let result = match (left, right) {
-            (Ok(left), Ok(right)) => operators::contains(&left, &right),
-            (Err(error), _) | (_, Err(error)) => Err(error),
-        };
         self.charge(units)?;
-        result
+        operators::contains(&left?, &right?)
     }
 
     /// `left.or(right)`, `left.orValue(right)`: the right side only when the left is none.

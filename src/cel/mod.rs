@@ -16,6 +16,8 @@ pub mod parse;
 pub mod plan;
 pub mod rules;
 pub mod source;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod typed;
 pub mod types;
 pub mod value;

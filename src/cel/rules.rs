@@ -13,11 +13,12 @@ use super::plan::{Activation, PER_CALL_LIMIT, Program};
 use super::source::CompileError;
 use super::types::Type;
 use super::value::{EvalError, Value};
+use crate::model::fields::FieldError;
 use crate::model::json::{Json, Map};
 use crate::model::path::{FieldPath, Step};
+use crate::schema::Structural;
 use crate::schema::rules::Met;
 use crate::schema::structural::{Kind, Rule};
-use crate::schema::{FieldError, Structural};
 
 static ENV: LazyLock<Env> = LazyLock::new(|| {
     Env::builder()

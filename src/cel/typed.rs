@@ -26,7 +26,9 @@ impl Value<'_> {
             Self::Struct(object) => fields(object),
             Self::Opaque(value) => Json::from(value.text()),
             // In UTC, wherever it was written.
-            Self::Timestamp(at) => Json::from(time::format_timestamp(Timestamp { offset: 0, ..*at })),
+            Self::Timestamp(at) => {
+                Json::from(time::format_timestamp(Timestamp { offset: 0, ..*at }))
+            }
             Self::Int(_) | Self::Uint(_) | Self::String(_) | Self::Duration(_) => Json::from(
                 to_text(self).map_or_else(|error| error.to_string(), |text| text.to_string()),
             ),
@@ -128,7 +130,6 @@ fn read(ty: &str, value: &Json<'_>) -> Option<Read> {
     }))
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn read_double(value: &Json<'_>) -> Option<f64> {
     match value {
         Json::Float(double) => Some(*double),

@@ -105,7 +105,7 @@ impl Type {
     }
 
     /// What a composed variable of this type is declared as: scalars, timestamps, durations, lists and maps keep their
-    /// type, every other type becomes `dyn` (contract 1.6, rule 5).
+    /// type, every other type becomes `dyn`.
     #[must_use]
     pub fn degraded(&self) -> Self {
         match self {

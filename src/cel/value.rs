@@ -3,13 +3,18 @@
 mod convert;
 mod equality;
 mod kind;
+mod lists;
 mod maps;
 pub(crate) mod order;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+
+pub use lists::Joined;
 
 use super::types::Type;
 use crate::model::json::{self, Json};
@@ -104,6 +109,8 @@ pub enum List<'a> {
     Json(&'a [Json<'a>]),
     /// Made.
     Made(Arc<Vec<Value<'a>>>),
+    /// Two long lists, one after the other.
+    Joined(Arc<Joined<'a>>),
 }
 
 /// A map: part of a JSON document, or made during evaluation.
@@ -259,37 +266,6 @@ impl<'a> Value<'a> {
             Self::Opaque(value) => value.as_any().downcast_ref(),
             _ => None,
         }
-    }
-}
-
-impl<'a> List<'a> {
-    /// Number of elements.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Json(items) => items.len(),
-            Self::Made(items) => items.len(),
-        }
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The element at `index`.
-    #[must_use]
-    pub fn get(&self, index: usize) -> Option<Value<'a>> {
-        match self {
-            Self::Json(items) => items.get(index).map(Value::from),
-            Self::Made(items) => items.get(index).cloned(),
-        }
-    }
-
-    /// The elements in order.
-    pub fn iter(&self) -> impl Iterator<Item = Value<'a>> + '_ {
-        (0..self.len()).filter_map(|index| self.get(index))
     }
 }
 

@@ -59,6 +59,11 @@ fn walk(path: &Path, depth: usize, files: &mut Vec<InputFile>, problems: &mut Ve
         Ok(metadata) => metadata,
         Err(error) => return problems.push(problem(&name, format!("cannot be read: {error}"))),
     };
+    // A pipe would be waited for, a device has no end. Whoever names one on the command line means it.
+    if depth > 0 && !metadata.is_dir() && !metadata.is_file() {
+        let message = "neither a file nor a directory; name it to have it read".to_owned();
+        return problems.push(problem(&name, message));
+    }
     if !metadata.is_dir() {
         let read = fs::File::open(path)
             .map_err(|error| problem(&name, format!("cannot be read: {error}")))
@@ -147,6 +152,22 @@ mod tests {
         assert_eq!(problems, []);
         let texts: Vec<&str> = files.iter().map(|file| file.text.as_str()).collect();
         assert_eq!(texts, ["x", "b"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn devices_and_pipes_in_a_directory_are_not_opened() {
+        let dir = tempfile::tempdir().expect("temporary folder");
+        let link = dir.path().join("endless.yaml");
+        std::os::unix::fs::symlink("/dev/zero", &link).expect("link");
+        let (files, problems) = read_all(&[dir.path().to_owned()], &mut std::io::empty());
+        assert_eq!(files, []);
+        assert_eq!(problems.len(), 1);
+        assert_eq!(problems[0].file, link.display().to_string());
+        assert_eq!(
+            problems[0].message,
+            "neither a file nor a directory; name it to have it read"
+        );
     }
 
     #[test]

@@ -1,9 +1,16 @@
 //! `sandfence render`: the objects that an installation needs, as YAML for `kubectl apply -f -`.
 
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
+use super::check::policies;
 use super::{Exit, print};
 use crate::api::crds;
+use crate::app::render;
+use crate::config::settings::Endpoint;
 use crate::model::json::Json;
 use crate::model::yaml_out::to_yaml_stream;
 
@@ -18,21 +25,83 @@ pub struct RenderArgs {
 enum What {
     /// The CustomResourceDefinitions: the four agent-sandbox kinds and the three of sandfence.dev.
     Crds,
+    /// The webhook configurations that the policies need, as `serve` registers them.
+    Webhooks(WebhooksArgs),
+}
+
+/// Arguments of `render webhooks`.
+#[derive(Debug, Args)]
+struct WebhooksArgs {
+    /// Policies and profiles: files or directories. Default: the packs built into this binary.
+    #[arg(
+        short,
+        long,
+        value_name = "PATH",
+        env = "SANDFENCE_POLICIES",
+        value_delimiter = ','
+    )]
+    policies: Vec<PathBuf>,
+    /// Guardrail profile that binds the policies: a name or a file. Repeatable. Default: `restricted`.
+    #[arg(long, value_name = "NAME|FILE")]
+    profile: Vec<String>,
+    /// Register by this base URL instead of a Service.
+    #[arg(long, value_name = "URL", env = "SANDFENCE_WEBHOOK_URL")]
+    webhook_url: Option<String>,
+    /// Service through which the API server reaches the webhook.
+    #[arg(long, value_name = "NAME", default_value = "sandfence-webhook")]
+    webhook_service_name: String,
+    /// Port of that Service.
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    webhook_service_port: u16,
+    /// Namespace of that Service.
+    #[arg(long, value_name = "NAMESPACE", default_value = "sandfence-system")]
+    webhook_namespace: String,
+    /// Namespaces that are never judged, besides kube-system and the webhook's own.
+    #[arg(
+        long,
+        value_name = "NAMESPACE",
+        value_delimiter = ',',
+        env = "SANDFENCE_EXEMPT_NAMESPACES"
+    )]
+    exempt_namespaces: Vec<String>,
+    /// PEM file with the certificate authority that the API server checks the webhook against. Without it the field
+    /// is absent, for a certificate manager to fill in.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
 }
 
 /// Runs `render`.
 ///
 /// # Errors
-/// Stdout cannot be written.
+/// The policies cannot be used, a name or URL cannot be registered, or stdout cannot be written.
 pub fn run(args: &RenderArgs) -> anyhow::Result<Exit> {
-    match args.what {
-        What::Crds => {
-            let documents: Vec<Json<'_>> = crds::all(&crds::Options::default())
-                .into_iter()
-                .map(Json::from)
-                .collect();
-            print(&to_yaml_stream(&documents))?;
-        }
-    }
+    let documents = match &args.what {
+        What::Crds => crds::all(&crds::Options::default()),
+        What::Webhooks(args) => webhooks(args)?,
+    };
+    let documents: Vec<Json<'_>> = documents.into_iter().map(Json::from).collect();
+    print(&to_yaml_stream(&documents))?;
     Ok(Exit::Clean)
+}
+
+fn webhooks(args: &WebhooksArgs) -> anyhow::Result<Vec<serde_json::Value>> {
+    let endpoint = match &args.webhook_url {
+        Some(url) => Endpoint::from_url(url)?,
+        None => Endpoint::from_service(
+            &args.webhook_service_name,
+            &args.webhook_namespace,
+            args.webhook_service_port,
+        )?,
+    };
+    let read = |path: &PathBuf| {
+        fs::read_to_string(path).with_context(|| format!("--ca-file {}", path.display()))
+    };
+    let ca_bundle = args.ca_file.as_ref().map(read).transpose()?;
+    let loaded = policies::load(&args.policies, &args.profile, &[])?;
+    let options = render::Options {
+        endpoint,
+        ca_bundle,
+        exempt_namespaces: args.exempt_namespaces.clone(),
+    };
+    Ok(render::webhooks(&loaded.set, &options))
 }

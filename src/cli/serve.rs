@@ -10,8 +10,9 @@ use clap::{Args, ValueEnum};
 use super::Exit;
 use crate::app::serve;
 use crate::config::settings::{
-    CertificateSource, Endpoint, Limits, SECRET, Settings, SettingsError, is_dns_label,
+    CertificateSource, Endpoint, Limits, SECRET, Settings, SettingsError,
 };
+use crate::model::names;
 use crate::telemetry::logs::{self, LogFormat, LogLevel};
 
 /// Arguments of `serve`.
@@ -237,7 +238,10 @@ fn settings(args: ServeArgs) -> Result<Settings, SettingsError> {
         cluster_domain,
         register,
     } = webhook;
-    if let Some(name) = exempt_namespaces.iter().find(|name| !is_dns_label(name)) {
+    if let Some(name) = exempt_namespaces
+        .iter()
+        .find(|name| names::label(name).is_err())
+    {
         return Err(SettingsError::Label {
             flag: "--exempt-namespaces",
             value: name.clone(),

@@ -58,10 +58,10 @@ pub struct Sinks {
     pub metrics: Metrics,
 }
 
-/// Keeps `out` equal to the namespaces of `views`, for ever.
+/// Keeps `out` equal to the namespaces of `views`, for ever, and tells `changed` after each change.
 pub async fn follow_namespaces(
     mut views: watch::Receiver<View>,
-    out: Arc<ArcSwapOption<Namespaces>>,
+    (out, changed): (Arc<ArcSwapOption<Namespaces>>, Arc<Notify>),
     readiness: Arc<Readiness>,
 ) {
     loop {
@@ -74,6 +74,7 @@ pub async fn follow_namespaces(
                     .map(|((_, name), object)| (name.clone(), Arc::clone(object)))
                     .collect();
                 out.store(Some(Arc::new(namespaces)));
+                changed.notify_waiters();
                 readiness.ready(NAMESPACES);
             }
             State::Starting(reason) => readiness.waiting(NAMESPACES, reason),
@@ -262,7 +263,7 @@ impl Loader {
     fn publish(&mut self, set: Set) {
         self.reported.clear();
         self.sinks.readiness.ready(POLICIES);
-        #[allow(clippy::cast_precision_loss)] // whole seconds stay exact for 285 million years
+        // whole seconds stay exact for 285 million years
         let now = Timestamp::now().as_second() as f64;
         let count = set.policies().count();
         self.sinks.metrics.set_loaded(set.fingerprint(), count, now);
@@ -280,7 +281,7 @@ impl Loader {
             "policies loaded"
         );
         for note in set.notes() {
-            tracing::info!(note, "about the policies");
+            tracing::warn!(note, "about the policies");
         }
         let interests = Arc::new(registration::interests_of(&set));
         self.sinks.set.store(Some(Arc::new(set)));

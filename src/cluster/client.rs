@@ -20,30 +20,45 @@ const WRITE: Duration = Duration::from_secs(30);
 /// HTTP/1.1), and a restarted API server must not be met by hundreds of them.
 const CALLS: usize = 16;
 
+/// An error with what is behind it, each once: the libraries' own texts end at "client error", or repeat their causes.
+#[must_use]
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let more = cause.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
 /// Why a client cannot be made or a call failed.
 #[derive(Debug, Error)]
 pub enum ClientError {
     /// The kubeconfig cannot be used.
-    #[error("cannot use the kubeconfig {path}: {source}")]
+    #[error("cannot use the kubeconfig {path}: {}", causes(.cause))]
     Kubeconfig {
         /// Where it was looked for.
         path: PathBuf,
         /// Why.
-        source: kube::config::KubeconfigError,
+        cause: kube::config::KubeconfigError,
     },
     /// No kubeconfig was named, and there is none in the environment and no cluster around.
-    #[error("found no cluster to talk to: {0}; name one with --kubeconfig")]
+    #[error("found no cluster to talk to: {}; name one with --kubeconfig", causes(.0))]
     Infer(kube::config::InferConfigError),
     /// Certificates or keys of the kubeconfig cannot be used.
-    #[error("cannot make a client: {0}")]
+    #[error("cannot make a client: {}", causes(.0))]
     Build(kube::Error),
     /// The API server said no or cannot be reached.
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", causes(.cause))]
     Call {
         /// What was attempted.
         what: String,
         /// Why it failed.
-        source: kube::Error,
+        cause: kube::Error,
     },
     /// No answer in time.
     #[error("{what}: no answer within {} s", CALL.as_secs())]
@@ -59,7 +74,7 @@ impl ClientError {
     pub fn code(&self) -> Option<u16> {
         match self {
             Self::Call {
-                source: kube::Error::Api(status),
+                cause: kube::Error::Api(status),
                 ..
             } => Some(status.code),
             _ => None,
@@ -80,6 +95,12 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
     config.write_timeout = Some(WRITE);
     // Fifteen retries with pauses up to a quarter of an hour hide an outage; loops here have their own backoff.
     config.default_retry = false;
+    // Without user and path: all that a reader of "connection refused" needs.
+    tracing::info!(
+        host = config.cluster_url.host().unwrap_or_default(),
+        port = config.cluster_url.port_u16(),
+        "using the API server"
+    );
     let builder = ClientBuilder::try_from(config).map_err(ClientError::Build)?;
     Ok(builder
         .with_layer(&ConcurrencyLimitLayer::new(CALLS))
@@ -87,9 +108,9 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
 }
 
 async fn from_file(path: &Path) -> Result<Config, ClientError> {
-    let wrap = |source| ClientError::Kubeconfig {
+    let wrap = |cause| ClientError::Kubeconfig {
         path: path.to_owned(),
-        source,
+        cause,
     };
     let file = Kubeconfig::read_from(path).map_err(wrap)?;
     Config::from_custom_kubeconfig(file, &KubeConfigOptions::default())
@@ -107,9 +128,9 @@ pub async fn call<T>(
 ) -> Result<T, ClientError> {
     match tokio::time::timeout(CALL, future).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(source)) => Err(ClientError::Call {
+        Ok(Err(cause)) => Err(ClientError::Call {
             what: what.into(),
-            source,
+            cause,
         }),
         Err(_elapsed) => Err(ClientError::Deadline { what: what.into() }),
     }
@@ -130,6 +151,30 @@ mod tests {
                 .to_string()
                 .starts_with("cannot use the kubeconfig /nonexistent/kubeconfig: "),
             "{error}"
+        );
+    }
+
+    #[test]
+    fn every_cause_is_told_once() {
+        #[derive(Debug, Error)]
+        #[error("{text}")]
+        struct Layer {
+            text: &'static str,
+            source: Option<Box<Layer>>,
+        }
+        let layer = |text, source: Option<Layer>| Layer {
+            text,
+            source: source.map(Box::new),
+        };
+        let refused = || Some(layer("connection refused", None));
+        let connect = || Some(layer("tcp connect error", refused()));
+        assert_eq!(
+            causes(&layer("client error", connect())),
+            "client error: tcp connect error: connection refused"
+        );
+        assert_eq!(
+            causes(&layer("read: connection refused", refused())),
+            "read: connection refused"
         );
     }
 

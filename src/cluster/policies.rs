@@ -7,15 +7,11 @@ use std::sync::Arc;
 use crate::config::sources;
 use crate::model::gvk::{Gvk, Scope};
 use crate::model::json::Json;
-use crate::model::yaml::{self, Document};
 use crate::policy::diagnostic::Sourced;
 use crate::policy::packs;
 use crate::policy::presets;
 use crate::policy::set::{EXEMPT_NAMESPACES, Set, Settings};
 use crate::policy::source::{self, Item, OWN_GROUP, PROFILE_KIND};
-
-/// Kinds of files that live beside policies and are not for the engine.
-const NOT_FOR_THE_ENGINE: [&str; 1] = ["PolicySuite"];
 
 /// Where policies come from and what applies to all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,9 +35,9 @@ impl Origins {
     pub fn read(&self) -> Result<Vec<Sourced>, Mistakes> {
         let mut objects = Vec::new();
         let mut mistakes = Vec::new();
-        let mut take = |name: &str, text: &str| match parse(name, text) {
+        let mut take = |name: &str, text: &str| match Sourced::read(name, text) {
             Ok(found) => objects.extend(found),
-            Err(error) => mistakes.push(error),
+            Err(error) => mistakes.push(error.to_string()),
         };
         if self.paths.is_empty() {
             for (path, text) in packs::FILES {
@@ -74,21 +70,6 @@ impl Origins {
             param_scopes,
         }
     }
-}
-
-fn parse(name: &str, text: &str) -> Result<Vec<Sourced>, String> {
-    let documents = yaml::read(name, text).map_err(|error| error.to_string())?;
-    Ok(documents
-        .into_iter()
-        .flat_map(Document::flatten)
-        .filter(|document| {
-            document
-                .value
-                .str_at(&["kind"])
-                .is_none_or(|kind| !NOT_FOR_THE_ENGINE.contains(&kind))
-        })
-        .map(Sourced::from)
-        .collect())
 }
 
 /// The parameter kinds that the policies name, profiles left out: those are always followed.
@@ -168,8 +149,9 @@ mod tests {
                  operations: ['*'], resources: [pods]}}]}}\n  validations: [{{expression: 'true'}}]\n"
             )
         };
-        let config = parse("a", &policy("{apiVersion: v1, kind: ConfigMap}")).expect("YAML");
-        let profile = parse(
+        let config =
+            Sourced::read("a", &policy("{apiVersion: v1, kind: ConfigMap}")).expect("YAML");
+        let profile = Sourced::read(
             "b",
             &policy("{apiVersion: sandfence.dev/v1alpha1, kind: GuardrailProfile}"),
         )

@@ -2,8 +2,8 @@
 //! `sandfence render webhooks`.
 //!
 //! The API server calls a webhook for everything that its rules match, so the rules are those of the policies and no
-//! wider. Policies of one kind family that agree on match conditions, failure policy and selectors share an entry; the
-//! match conditions go to the API server, so that of all Pods only those of sandboxes come here. An entry may match
+//! wider. Policies of one kind family that agree on failure policy and selectors share an entry, so that an object is
+//! reviewed once; the match conditions that all of them have go to the API server, so that of all Pods only those of sandboxes come here. An entry may match
 //! more than its policies do (bindings and exceptions are not expressed in it), never less: the judge decides.
 //!
 //! Written choices: sandbox kinds fail closed whatever the policy says, everything else as the policy says. The
@@ -18,8 +18,8 @@ use serde_json::{Value, json};
 
 use crate::api::common::GROUP;
 use crate::config::settings::Endpoint;
-use crate::policy::set::{self, Set};
-use crate::policy::source::{self, ResourceRule, RuleScope};
+use crate::policy::set::{Demand, Set};
+use crate::policy::source::{FailurePolicy, ResourceRule, RuleScope};
 
 /// Name of both configurations, and the field manager that writes them.
 pub const NAME: &str = "sandfence";
@@ -48,15 +48,6 @@ pub enum Phase {
     Validate,
 }
 
-/// What happens when the webhook cannot answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum FailurePolicy {
-    /// The request is refused.
-    Fail,
-    /// The request goes on.
-    Ignore,
-}
-
 /// One rule of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Rule {
@@ -72,7 +63,7 @@ pub struct Rule {
     pub scope: String,
 }
 
-/// What one loaded policy wants to see.
+/// What one loaded policy wants to see, in the words of a webhook configuration.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Interest {
     /// Mutating or validating.
@@ -97,11 +88,7 @@ const OWN_RESOURCES: [&str; 3] = ["guardrailprofiles", "policyexceptions", "sand
 /// What `set` and the check of our own kinds need to see.
 #[must_use]
 pub fn interests_of(set: &Set) -> Vec<Interest> {
-    let mut interests: Vec<Interest> = set
-        .interests()
-        .iter()
-        .map(|interest| of_policy(set, interest))
-        .collect();
+    let mut interests: Vec<Interest> = set.demands().iter().map(of_policy).collect();
     interests.push(own_kinds());
     interests
 }
@@ -125,15 +112,14 @@ fn own_kinds() -> Interest {
     }
 }
 
-fn of_policy(set: &Set, interest: &set::Interest) -> Interest {
-    let constraints = &interest.constraints;
-    // All or none: without the one that says no, another one's error would refuse what the policy skips.
-    let all = set
-        .policy(&interest.policy, interest.mutating)
-        .is_some_and(|policy| policy.conditions.len() == interest.conditions.len());
-    let conditions = if all { &interest.conditions[..] } else { &[] };
+fn of_policy(demand: &Demand) -> Interest {
+    let constraints = &demand.constraints;
+    // Those that the API server can evaluate, even when the policy has others over parameters: without them every Pod
+    // of the cluster would wait for this webhook. The price: where one of these has an error and one of the others
+    // says no, the API server refuses what the policy would skip. Never the other way round.
+    let conditions = &demand.conditions;
     Interest {
-        phase: if interest.mutating {
+        phase: if demand.mutating {
             Phase::Mutate
         } else {
             Phase::Validate
@@ -143,10 +129,7 @@ fn of_policy(set: &Set, interest: &set::Interest) -> Interest {
             .iter()
             .map(|condition| (condition.name.clone(), condition.expression.text.clone()))
             .collect(),
-        failure_policy: match interest.failure {
-            source::FailurePolicy::Fail => FailurePolicy::Fail,
-            source::FailurePolicy::Ignore => FailurePolicy::Ignore,
-        },
+        failure_policy: demand.failure,
         object_selector: Value::from(&constraints.object_selector.to_json()),
         namespace_selector: Value::from(&constraints.namespace_selector.to_json()),
         match_policy: if constraints.exact {
@@ -245,10 +228,30 @@ struct Key {
     family: Family,
     failure_policy: FailurePolicy,
     match_policy: String,
-    conditions: Vec<(String, String)>,
     object_selector: String,
     namespace_selector: String,
 }
+
+/// What one entry matches.
+#[derive(Debug, Default)]
+struct Matched {
+    rules: Rules,
+    /// The conditions that all its policies have: one review serves them all, and the judge knows the others.
+    conditions: Option<Vec<Condition>>,
+}
+
+impl Matched {
+    /// Keeps of the conditions those that `others` has too.
+    fn narrow(&mut self, others: &[Condition]) {
+        match &mut self.conditions {
+            Some(conditions) => conditions.retain(|condition| others.contains(condition)),
+            None => self.conditions = Some(others.to_vec()),
+        }
+    }
+}
+
+/// Name and expression of a match condition.
+type Condition = (String, String);
 
 /// Rules of one entry: resources by everything else.
 type Rules = BTreeMap<RuleKey, BTreeSet<String>>;
@@ -284,22 +287,22 @@ pub fn webhooks_for(interests: &[Interest], options: &Options) -> Configurations
 }
 
 fn entries(interests: &[Interest], phase: Phase, options: &Options) -> Vec<Value> {
-    let mut grouped: BTreeMap<Key, Rules> = BTreeMap::new();
+    let mut grouped: BTreeMap<Key, Matched> = BTreeMap::new();
     for interest in interests.iter().filter(|interest| interest.phase == phase) {
         collect(interest, &mut grouped);
     }
     let mut seen: BTreeMap<Family, usize> = BTreeMap::new();
     grouped
         .iter()
-        .map(|(key, rules)| {
+        .map(|(key, matched)| {
             let count = seen.entry(key.family).or_default();
             *count += 1;
-            entry(key, rules, *count, phase, options)
+            entry(key, matched, *count, phase, options)
         })
         .collect()
 }
 
-fn collect(interest: &Interest, grouped: &mut BTreeMap<Key, Rules>) {
+fn collect(interest: &Interest, grouped: &mut BTreeMap<Key, Matched>) {
     for rule in &interest.rules {
         for group in &rule.groups {
             for resource in &rule.resources {
@@ -314,7 +317,6 @@ fn collect(interest: &Interest, grouped: &mut BTreeMap<Key, Rules>) {
                         _ => interest.failure_policy,
                     },
                     match_policy: interest.match_policy.clone(),
-                    conditions: interest.match_conditions.clone(),
                     object_selector: interest.object_selector.to_string(),
                     namespace_selector: interest.namespace_selector.to_string(),
                 };
@@ -324,9 +326,10 @@ fn collect(interest: &Interest, grouped: &mut BTreeMap<Key, Rules>) {
                     sorted(&operations(&rule.operations, interest.phase)),
                     rule.scope.clone(),
                 );
-                grouped
-                    .entry(key)
-                    .or_default()
+                let matched = grouped.entry(key).or_default();
+                matched.narrow(&interest.match_conditions);
+                matched
+                    .rules
                     .entry(rule_key)
                     .or_default()
                     .insert(resource.clone());
@@ -370,7 +373,7 @@ const NOT_VITAL: (&str, &str) = (
      (request.resource.group == 'events.k8s.io' && request.resource.resource == 'events'))",
 );
 
-fn entry(key: &Key, rules: &Rules, count: usize, phase: Phase, options: &Options) -> Value {
+fn entry(key: &Key, matched: &Matched, count: usize, phase: Phase, options: &Options) -> Value {
     let (suffix, path) = match phase {
         Phase::Mutate => ("mutate", MUTATE_PATH),
         Phase::Validate => ("validate", VALIDATE_PATH),
@@ -385,8 +388,9 @@ fn entry(key: &Key, rules: &Rules, count: usize, phase: Phase, options: &Options
     if key.family == Family::Anything {
         conditions.push(json!({"name": NOT_VITAL.0, "expression": NOT_VITAL.1}));
     }
-    if key.conditions.len() + conditions.len() <= CONDITIONS {
-        for (name, expression) in &key.conditions {
+    let shared = matched.conditions.as_deref().unwrap_or_default();
+    if shared.len() + conditions.len() <= CONDITIONS {
+        for (name, expression) in shared {
             conditions.push(json!({"name": name, "expression": expression}));
         }
     }
@@ -401,7 +405,7 @@ fn entry(key: &Key, rules: &Rules, count: usize, phase: Phase, options: &Options
         "matchPolicy": key.match_policy,
         "namespaceSelector": namespace_selector(key, options),
         "objectSelector": selector(&key.object_selector),
-        "rules": rules.iter().map(rule).collect::<Vec<_>>(),
+        "rules": matched.rules.iter().map(rule).collect::<Vec<_>>(),
         "sideEffects": "None",
         "timeoutSeconds": TIMEOUT_SECONDS,
     });

@@ -16,7 +16,7 @@ use kube::{Client, ResourceExt as _};
 use tokio::sync::{Notify, watch};
 
 use super::backoff::Backoff;
-use super::client::{self, ClientError};
+use super::client::{self, ClientError, causes};
 use crate::model::gvk::{Gvk, Scope};
 use crate::model::json::Json;
 use crate::telemetry::metrics::Metrics;
@@ -153,7 +153,7 @@ impl Follower {
                 Ok(Some((resource, scope)))
             }
             Err(ClientError::Call {
-                source: kube::Error::Discovery(_),
+                cause: kube::Error::Discovery(_),
                 ..
             }) => Ok(None),
             Err(error) if error.code() == Some(404) => Ok(None),
@@ -173,7 +173,10 @@ impl Follower {
             if view.state == State::Absent {
                 return false;
             }
-            tracing::info!(kind = %self.gvk, "not served by the API server, looking again from time to time");
+            tracing::info!(
+                kind = %self.gvk,
+                "not served by the API server, looking again from time to time; `sandfence render crds` prints the CRDs that belong to the fence"
+            );
             *view = View {
                 state: State::Absent,
                 scope: None,
@@ -215,7 +218,7 @@ impl Follower {
                 match event {
                     Ok(event) => changed |= index.take(event),
                     Err(error) => {
-                        self.failed(&error.to_string());
+                        self.failed(&causes(&error));
                         if is_gone(&error) {
                             return;
                         }

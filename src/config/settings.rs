@@ -1,10 +1,13 @@
 //! What `sandfence serve` was told, checked as a whole.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
+
+use crate::model::names;
 
 /// A combination of settings that cannot work.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -52,6 +55,19 @@ pub enum Endpoint {
     },
 }
 
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Service {
+                name,
+                namespace,
+                port,
+            } => write!(f, "service {namespace}/{name}:{port}"),
+            Self::Url { base, .. } => f.write_str(base),
+        }
+    }
+}
+
 impl Endpoint {
     /// Checks and takes apart a base URL.
     ///
@@ -95,7 +111,7 @@ impl Endpoint {
             ("--webhook-service-name", name),
             ("--webhook-namespace", namespace),
         ] {
-            if !is_dns_label(value) {
+            if names::label(value).is_err() {
                 return Err(SettingsError::Label {
                     flag,
                     value: value.to_owned(),
@@ -150,16 +166,6 @@ impl Endpoint {
             }
         }
     }
-}
-
-/// Whether `value` is an RFC 1123 label.
-#[must_use]
-pub fn is_dns_label(value: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&value.len())
-        && value.chars().all(inner)
-        && !value.starts_with('-')
-        && !value.ends_with('-')
 }
 
 /// Name of the Secret with the self-issued certificate, in our own namespace.

@@ -178,14 +178,6 @@ impl<'a> Json<'a> {
         serde_json::from_str(text)
     }
 
-    /// Parses UTF-8 `bytes`, borrowing what it can.
-    ///
-    /// # Errors
-    /// As [`Json::parse`]; also when the bytes are not UTF-8.
-    pub fn parse_slice(bytes: &'a [u8]) -> Result<Self, serde_json::Error> {
-        serde_json::from_slice(bytes)
-    }
-
     /// The member `key` of an object; `None` on any other value.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Json<'a>> {
@@ -455,7 +447,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Json<'a> {
             }
             fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
                 // Go decodes what does not fit int64 as float64.
-                #[allow(clippy::cast_precision_loss)]
                 Ok(i64::try_from(value).map_or(Json::Float(value as f64), Json::Int))
             }
             fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {

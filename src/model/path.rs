@@ -133,6 +133,30 @@ impl FieldPath {
     }
 }
 
+impl FieldPath {
+    /// As schema validation of the API server prints it: every key after a dot, quoted never.
+    #[must_use]
+    pub fn dotted(&self) -> String {
+        let mut out = String::new();
+        for step in &self.0 {
+            match step {
+                Step::Key(key) => {
+                    if !out.is_empty() {
+                        out.push('.');
+                    }
+                    out.push_str(key);
+                }
+                Step::Index(index) => {
+                    out.push('[');
+                    out.push_str(&index.to_string());
+                    out.push(']');
+                }
+            }
+        }
+        out
+    }
+}
+
 impl fmt::Display for FieldPath {
     /// `spec.containers[0].image`; keys that are no plain names are quoted: `metadata.labels['a/b']`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -38,6 +38,9 @@ pub enum QuantityError {
     TooLong,
 }
 
+/// Largest scale of a zero, either way: no double has a decimal exponent as large.
+const ZERO_SCALE: i32 = 400;
+
 /// How a quantity prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -412,7 +415,8 @@ impl<'t> Parts<'t> {
             amount.negate();
         }
         if amount.is_zero() {
-            amount.set_scale(amount.scale().clamp(0, -NANO));
+            // A zero keeps its scale, which sums take over; beyond that of doubles nothing shows it.
+            amount.set_scale(amount.scale().clamp(-ZERO_SCALE, ZERO_SCALE));
         } else {
             amount = amount.round_up(-NANO).ok_or(QuantityError::Numeric)?;
         }

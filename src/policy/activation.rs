@@ -2,8 +2,10 @@
 //! and remembered, every cost charged to the budget of the phase.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::sync::Arc;
 
 use crate::cel::env::Slot;
+use crate::cel::lib::authz::{Authorizer, AuthorizerValue, ResourceAccess, User};
 use crate::cel::plan::{Activation, PER_CALL_LIMIT};
 use crate::cel::value::{EvalError, Value};
 use crate::model::gvk::{Gvk, Gvr};
@@ -20,10 +22,19 @@ pub const EXHAUSTED: &str =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exhausted;
 
+/// What answers questions that the request and the set cannot.
+#[derive(Clone, Debug, Default)]
+pub struct Resolvers {
+    /// Who may do what; without it `authorizer` has no value, which is an error to the expression.
+    pub authorizer: Option<Arc<dyn Authorizer>>,
+}
+
 /// What all phases of one request share, made on first use.
 pub struct Scope<'r> {
     /// The request.
     pub request: &'r Request<'r>,
+    resolvers: &'r Resolvers,
+    authorizer: OnceCell<Option<AuthorizerValue>>,
     view: OnceCell<Json<'r>>,
     namespace: OnceCell<Option<Json<'static>>>,
 }
@@ -47,9 +58,11 @@ const NAMESPACE_METADATA: [&str; 12] = [
 impl<'r> Scope<'r> {
     /// For one request.
     #[must_use]
-    pub const fn new(request: &'r Request<'r>) -> Self {
+    pub const fn new(request: &'r Request<'r>, resolvers: &'r Resolvers) -> Self {
         Self {
             request,
+            resolvers,
+            authorizer: OnceCell::new(),
             view: OnceCell::new(),
             namespace: OnceCell::new(),
         }
@@ -58,6 +71,35 @@ impl<'r> Scope<'r> {
     /// The variable `request`.
     fn view(&self) -> &Json<'r> {
         self.view.get_or_init(|| request_view(self.request))
+    }
+
+    /// The authorizer, asking for the request's user.
+    fn authorizer(&self) -> Option<&AuthorizerValue> {
+        let make = || {
+            let authorizer = self.resolvers.authorizer.as_ref()?;
+            let user = &self.request.user;
+            let user = User {
+                name: user.username.clone(),
+                uid: user.uid.clone(),
+                groups: user.groups.clone(),
+                extra: user.extra.clone(),
+            };
+            Some(AuthorizerValue::new(Arc::new(user), Arc::clone(authorizer)))
+        };
+        self.authorizer.get_or_init(make).as_ref()
+    }
+
+    /// What the request itself is about.
+    fn resource_access(&self) -> ResourceAccess {
+        let request = self.request;
+        ResourceAccess {
+            group: request.resource.group.clone(),
+            resource: request.resource.resource.clone(),
+            subresource: request.sub_resource.clone().unwrap_or_default(),
+            namespace: request.namespace.clone(),
+            name: request.name.clone(),
+            ..ResourceAccess::default()
+        }
     }
 
     /// The namespace as it is, unless the request has none of its own.
@@ -197,6 +239,8 @@ pub struct Inputs<'p, 'r> {
     pub params: Option<&'p Json<'static>>,
     /// Which namespace is shown.
     pub namespace: NamespaceView,
+    /// Whether `authorizer` has a value.
+    pub authorizer: bool,
 }
 
 /// One phase of evaluating one policy: its own memory of variables, its own budget.
@@ -254,6 +298,12 @@ impl<'p, 'r> Phase<'p, 'r> {
         }))
     }
 
+    /// The variables that messages use.
+    #[must_use]
+    pub fn message_variables(&self) -> &'p [usize] {
+        &self.inputs.programs.message_variables
+    }
+
     /// What the variable cost in this phase; `None` when nothing asked for it.
     #[must_use]
     pub fn cost(&self, variable: usize) -> Option<u64> {
@@ -283,6 +333,7 @@ impl<'p> Activation<'p> for Phase<'p, '_> {
             object,
             params,
             namespace,
+            authorizer,
         } = self.inputs;
         let slots = &programs.slots;
         let slot = Some(slot);
@@ -301,6 +352,13 @@ impl<'p> Activation<'p> for Phase<'p, '_> {
                 NamespaceView::Declared => scope.declared_namespace(),
                 NamespaceView::Whole => scope.namespace(),
             })
+        } else if slot == slots.authorizer && authorizer {
+            scope.authorizer().cloned().map(Value::opaque)
+        } else if slot == slots.resource_check && authorizer {
+            let access = scope.resource_access();
+            scope
+                .authorizer()
+                .map(|value| Value::opaque(value.request_resource(access)))
         } else {
             None
         }

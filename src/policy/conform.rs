@@ -4,6 +4,7 @@
 //! The same answer for a profile in a file as for one in the cluster: nothing can be put in force here that could not
 //! be applied there.
 
+use crate::api::openapi::QUANTITY_PATTERN;
 use crate::model::fields::FieldError;
 use crate::model::json::Json;
 use crate::schema::Structural;
@@ -24,9 +25,17 @@ pub fn check(schema: &Structural, object: &Json<'_>) -> Vec<FieldError> {
         .into_iter()
         .map(|error| FieldError {
             path: error.path,
-            message: error.message,
+            message: explain(error.message),
         });
     unknown.chain(invalid).collect()
+}
+
+/// The API server's sentence, and what would pass where it only shows a pattern that nobody reads.
+fn explain(mut message: String) -> String {
+    if message.ends_with(&format!("'{QUANTITY_PATTERN}'")) {
+        message.push_str("; write a quantity such as 500m, 2 or 4Gi");
+    }
+    message
 }
 
 #[cfg(test)]
@@ -82,5 +91,16 @@ mod tests {
                 "{spec}: {found:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_quantity_that_is_none_is_explained() {
+        let found = mistakes(serde_json::json!({"resources": {"maxVolumeSize": "12Gib"}}));
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(
+            found[0].starts_with("spec.resources.maxVolumeSize: Invalid value: \"12Gib\"")
+                && found[0].ends_with("'; write a quantity such as 500m, 2 or 4Gi"),
+            "{found:?}"
+        );
     }
 }

@@ -3,10 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::suite::is_suite;
 use crate::model::fields::FieldError;
 use crate::model::json::Json;
 use crate::model::path::FieldPath;
-use crate::model::yaml::{Document, Marks, Position};
+use crate::model::yaml::{self, Document, Marks, Position, ReadError};
 
 /// Where an object came from.
 #[derive(Clone, Debug)]
@@ -44,6 +45,19 @@ impl From<Document> for Sourced {
 }
 
 impl Sourced {
+    /// The objects of a policy file, lists taken apart. Suites, which lie beside policies and test them, are left out.
+    ///
+    /// # Errors
+    /// The text is not YAML or JSON.
+    pub fn read(name: &str, text: &str) -> Result<Vec<Self>, ReadError> {
+        Ok(yaml::read(name, text)?
+            .into_iter()
+            .flat_map(Document::flatten)
+            .filter(|document| !is_suite(document))
+            .map(Self::from)
+            .collect())
+    }
+
     /// An object of the cluster.
     #[must_use]
     pub const fn cluster(object: Json<'static>) -> Self {

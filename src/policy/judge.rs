@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use crate::model::request::Request;
 use crate::model::verdict::{Finding, Outcome, Reason, Rule, Verdict};
 
-use super::activation::Scope;
+use super::activation::{Resolvers, Scope};
 use super::params::{Param, Resolved};
 use super::select::{Facts, is_exempt};
 use super::set::{Bound, Set, Tied};
@@ -31,16 +31,22 @@ const MAX_ANNOTATION: usize = 10 * 1024;
 /// Judges a request. Rules that hold are counted, not listed.
 #[must_use]
 pub fn judge(set: &Set, request: &Request<'_>) -> Verdict {
-    run(set, request, false)
+    judge_with(set, request, &Resolvers::default())
+}
+
+/// As [`judge`], with answers for expressions that ask who may do what.
+#[must_use]
+pub fn judge_with(set: &Set, request: &Request<'_>, resolvers: &Resolvers) -> Verdict {
+    run(set, request, resolvers, false)
 }
 
 /// Judges a request and lists every rule, also those that hold or were skipped.
 #[must_use]
 pub fn judge_all(set: &Set, request: &Request<'_>) -> Verdict {
-    run(set, request, true)
+    run(set, request, &Resolvers::default(), true)
 }
 
-fn run(set: &Set, request: &Request<'_>, all: bool) -> Verdict {
+fn run(set: &Set, request: &Request<'_>, resolvers: &Resolvers, all: bool) -> Verdict {
     if is_exempt(request) {
         return Verdict::default();
     }
@@ -51,7 +57,7 @@ fn run(set: &Set, request: &Request<'_>, all: bool) -> Verdict {
     if candidates.peek().is_none() {
         return Verdict::default();
     }
-    let scope = Scope::new(request);
+    let scope = Scope::new(request, resolvers);
     let mut judge = Judge {
         set,
         scope: &scope,
@@ -165,7 +171,12 @@ impl<'s> Judge<'s, '_> {
                 (Outcome::Pass, String::new(), Reason::Invalid, None)
             }
             Decision::Skip if !self.all => return,
-            Decision::Skip => (Outcome::Skip, String::new(), Reason::Invalid, None),
+            Decision::Skip => (
+                Outcome::Skip,
+                "its match conditions do not hold".to_owned(),
+                Reason::Invalid,
+                None,
+            ),
             Decision::Fail {
                 message,
                 reason,

@@ -21,3 +21,5 @@ pub mod source;
 pub mod suite;
 #[cfg(test)]
 mod testing;
+
+pub use activation::Resolvers;

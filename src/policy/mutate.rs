@@ -16,7 +16,7 @@ use crate::model::verdict::{Finding, Mutated, MutationStep, Outcome, Reason, Rul
 use crate::schema::catalog;
 use crate::schema::structural::Structural;
 
-use super::activation::{Inputs, NamespaceView, Scope};
+use super::activation::{Inputs, NamespaceView, Resolvers, Scope};
 use super::compile::{Change, Work};
 use super::judge::matched;
 use super::params::{Param, Resolved};
@@ -27,6 +27,12 @@ use super::source::{FailurePolicy, Reinvocation};
 /// Applies all mutating policies to the request's object.
 #[must_use]
 pub fn mutate(set: &Set, request: &Request<'_>) -> Mutated {
+    mutate_with(set, request, &Resolvers::default())
+}
+
+/// As [`mutate`], with answers for expressions that ask who may do what.
+#[must_use]
+pub fn mutate_with(set: &Set, request: &Request<'_>, resolvers: &Resolvers) -> Mutated {
     let mut candidates = set
         .mutating
         .candidates(&request.resource.resource, request.operation);
@@ -37,13 +43,14 @@ pub fn mutate(set: &Set, request: &Request<'_>) -> Mutated {
     }
     let mut work = Working {
         set,
+        resolvers,
         kind: Kind::of(&request.kind),
         object: None,
-        applied: false,
+        changed: false,
         out: Mutated::default(),
     };
     let ran = work.pass(request, None);
-    if work.applied && !work.refused() {
+    if work.changed && !work.refused() {
         let object = match &work.object {
             Some(object) => Json::clone(object),
             None => request.object.clone(),
@@ -94,18 +101,25 @@ impl Kind {
     fn of(kind: &Gvk) -> Self {
         Self {
             schema: catalog::get(kind),
-            native: !kind.group.contains('.') || kind.group.ends_with(".k8s.io"),
+            native: is_native(kind),
         }
     }
+}
+
+/// Whether a kind is built into the API server: its defaults and its strict decoding are Go code, not schema.
+pub(super) fn is_native(kind: &Gvk) -> bool {
+    !kind.group.contains('.') || kind.group.ends_with(".k8s.io")
 }
 
 /// The object on its way through the policies.
 struct Working<'s> {
     set: &'s Set,
+    resolvers: &'s Resolvers,
     kind: Kind,
     object: Option<Arc<Json<'static>>>,
-    /// Something was applied, even without effect: what the API server's second pass depends on.
-    applied: bool,
+    /// Some tuple changed the object. The API server's second pass depends on less, but without a change it would see
+    /// what the first one saw, and do nothing again.
+    changed: bool,
     out: Mutated,
 }
 
@@ -121,7 +135,7 @@ impl<'s> Working<'s> {
         request: &Request<'_>,
         before: Option<&BTreeSet<Key<'s>>>,
     ) -> BTreeSet<Key<'s>> {
-        let scope = Scope::new(request);
+        let scope = Scope::new(request, self.resolvers);
         let mut again = BTreeSet::new();
         for tuple in self.collect(request) {
             let Work::Mutate {
@@ -216,16 +230,19 @@ impl<'s> Working<'s> {
             let current = self.object.clone();
             let object = current.as_deref().unwrap_or(original);
             match change::apply(inputs(scope, tuple, object), change, self.kind) {
-                Ok(changed) => {
-                    self.applied = true;
-                    if let Some(changed) = changed {
-                        self.object = Some(Arc::new(changed));
-                    }
-                }
+                Ok(Some(changed)) => self.object = Some(Arc::new(changed)),
+                Ok(None) => {}
                 Err(error) => self.failed(tuple, Rule::Mutation(at), error),
             }
         }
-        self.note_step(tuple, before.as_deref().unwrap_or(original));
+        let touched = match (&before, &self.object) {
+            (Some(before), Some(after)) => !Arc::ptr_eq(before, after),
+            (None, after) => after.is_some(),
+            (Some(_), None) => true,
+        };
+        if touched {
+            self.note_step(tuple, before.as_deref().unwrap_or(original));
+        }
         true
     }
 
@@ -235,6 +252,7 @@ impl<'s> Working<'s> {
         };
         let operations = diff(before, after);
         if !operations.is_empty() {
+            self.changed = true;
             self.out.steps.push(MutationStep {
                 policy: tuple.bound.policy.name.clone(),
                 binding: tuple.tied.binding.name.clone(),
@@ -284,5 +302,6 @@ fn inputs<'p, 'r>(
         object,
         params: tuple.param.map(|param| &*param.object),
         namespace: NamespaceView::Declared,
+        authorizer: true,
     }
 }

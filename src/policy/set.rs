@@ -84,7 +84,7 @@ pub(super) struct Tied {
 
 /// What a policy wants to see, for registering webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interest {
+pub struct Demand {
     /// Policy name.
     pub policy: String,
     /// Whether it changes objects.
@@ -200,23 +200,23 @@ impl Set {
 
     /// What each bound policy wants to see: validating ones first, by name.
     #[must_use]
-    pub fn interests(&self) -> Vec<Interest> {
+    pub fn demands(&self) -> Vec<Demand> {
         let bound = self
             .validating
             .policies
             .iter()
             .chain(&self.mutating.policies);
-        bound.map(|bound| interest(&bound.policy)).collect()
+        bound.map(|bound| demand(&bound.policy)).collect()
     }
 }
 
-fn interest(policy: &Policy) -> Interest {
+fn demand(policy: &Policy) -> Demand {
     const ENGINE_ONLY: [&str; 3] = ["params", "variables", "namespaceObject"];
     let usable = |condition: &&Named| {
         mentions(&condition.expression.text)
             .is_some_and(|names| ENGINE_ONLY.iter().all(|name| !names.contains(*name)))
     };
-    Interest {
+    Demand {
         policy: policy.name.clone(),
         mutating: policy.mutates(),
         constraints: policy.constraints.clone(),
@@ -337,6 +337,7 @@ impl Parts {
             }
         }
         let (mut validating, mut mutating, mut inert) = (Vec::new(), Vec::new(), Vec::new());
+        let mut idle: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for (policy, programs) in self.policies.into_iter().zip(compiled) {
             let mut own: Vec<Binding> = self
                 .bindings
@@ -348,7 +349,8 @@ impl Parts {
                 own = profiles::bindings(&policy, &self.profiles, &settings.exempt_namespaces);
             }
             let Some(programs) = programs.filter(|_| !own.is_empty()) else {
-                notes.push(inert_note(&policy, &self.profiles));
+                let why = why_inert(&policy, &self.profiles);
+                idle.entry(why).or_default().push(policy.subject());
                 inert.push(policy);
                 continue;
             };
@@ -364,6 +366,11 @@ impl Parts {
                 bindings,
             });
         }
+        for (why, mut subjects) in idle {
+            subjects.sort();
+            let verb = if subjects.len() == 1 { "does" } else { "do" };
+            notes.push(format!("{} {verb} nothing: {why}", subjects.join(", ")));
+        }
         notes.sort();
         inert.sort_by(|a, b| a.name.cmp(&b.name));
         Set {
@@ -378,15 +385,15 @@ impl Parts {
     }
 }
 
-fn inert_note(policy: &Policy, profiles: &[Profile]) -> String {
-    let subject = policy.subject();
+/// What keeps a policy from doing anything.
+fn why_inert(policy: &Policy, profiles: &[Profile]) -> &'static str {
     if !policy.takes_profiles() {
-        return format!("{subject} does nothing: no binding names it");
+        "no binding names it"
+    } else if profiles.is_empty() {
+        "no guardrail profile is in force"
+    } else {
+        "no guardrail profile has enforcement Deny"
     }
-    if profiles.is_empty() {
-        return format!("{subject} does nothing: no guardrail profile is loaded");
-    }
-    format!("{subject} does nothing: no guardrail profile has enforcement Deny")
 }
 
 fn tie(binding: Binding, policy: &Policy, params: &Params) -> Tied {

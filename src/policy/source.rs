@@ -13,7 +13,7 @@ use crate::model::gvk::{Gvk, split_api_version};
 use crate::model::path::FieldPath;
 use crate::model::request::Operation;
 use crate::model::selector::LabelSelector;
-use crate::model::verdict::{Action, Reason, Rule};
+use crate::model::verdict::{Action, Reason, Rule, Severity};
 
 use super::diagnostic::{Diagnostic, Origin, Sourced};
 
@@ -24,8 +24,8 @@ pub const OWN_GROUP: &str = "sandfence.dev";
 /// Kind of the profiles that guardrail policies take as parameters.
 pub const PROFILE_KIND: &str = "GuardrailProfile";
 
-/// What happens when a policy cannot be evaluated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What happens when a policy cannot be evaluated, or nobody can be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum FailurePolicy {
     /// The request is refused.
     Fail,
@@ -204,8 +204,8 @@ pub struct About {
     pub title: Option<String>,
     /// A word such as `isolation`.
     pub category: Option<String>,
-    /// `info`, `low`, `medium`, `high` or `critical`.
-    pub severity: Option<String>,
+    /// How bad a failure is, where the policy says.
+    pub severity: Option<Severity>,
     /// What to do about a failure.
     pub remediation: Option<String>,
     /// Compliance references.

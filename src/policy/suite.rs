@@ -137,7 +137,7 @@ pub struct ExpectedFinding {
     pub policy: String,
     /// Rule name, or `validations[n]`.
     pub rule: String,
-    /// Part of the message.
+    /// Part of the refusal: `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: message`.
     pub contains: Option<String>,
 }
 

@@ -1,63 +1,14 @@
-//! The one document behind every output of `check`: design section 5.
+//! The one document behind every output of `check`.
 //!
-//! Its JSON schema is committed as `docs/check.schema.json` and versioned by [`VERSION`]; fields are added, never
-//! renamed, within a version.
+//! Versioned by [`VERSION`]: within a version fields are added, never renamed.
 
 use serde::Serialize;
 
 use crate::model::json::Json;
-use crate::model::verdict::{Action, Finding, Outcome, Rule};
+use crate::model::verdict::{Action, Finding, Outcome, Rule, Severity};
 
 /// Version of the document's shape.
 pub const VERSION: &str = "v1";
-
-/// How bad a failing rule is; chosen by the policy, `medium` when it does not say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Severity {
-    /// Worth knowing.
-    Info,
-    /// Hygiene.
-    Low,
-    /// A weakness.
-    #[default]
-    Medium,
-    /// A way out for a determined tenant.
-    High,
-    /// A way out for anybody.
-    Critical,
-}
-
-impl Severity {
-    /// All values, weakest first.
-    pub const ALL: [Self; 5] = [
-        Self::Info,
-        Self::Low,
-        Self::Medium,
-        Self::High,
-        Self::Critical,
-    ];
-
-    /// The word in files and outputs.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Low => "low",
-            Self::Medium => "medium",
-            Self::High => "high",
-            Self::Critical => "critical",
-        }
-    }
-
-    /// Reads the word; `None` when it is none of the five.
-    #[must_use]
-    pub fn parse(word: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|severity| severity.as_str() == word)
-    }
-}
 
 /// The whole answer.
 #[derive(Clone, Debug, Serialize)]
@@ -278,9 +229,10 @@ pub struct Problem {
 }
 
 impl Document {
-    /// Sorts everything and counts.
+    /// Sorts everything and counts. Rules that hold and policies that do not apply are told apart from `results`, which
+    /// lists them only on request.
     #[must_use]
-    pub fn finish(mut self, objects: usize, passed: usize) -> Self {
+    pub fn finish(mut self, objects: usize, passed: usize, skipped: usize) -> Self {
         self.results.sort_by(|a, b| a.order().cmp(&b.order()));
         self.mutations.sort_by(|a, b| {
             (&a.object, &a.policy, &a.binding).cmp(&(&b.object, &b.policy, &b.binding))
@@ -307,7 +259,7 @@ impl Document {
             mutated: distinct(&mut self.mutations.iter().map(|row| &row.object)),
             pass: passed,
             fail: count(Outcome::Fail),
-            skip: count(Outcome::Skip),
+            skip: skipped,
             error: count(Outcome::Error) + self.problems.len(),
         };
         self

@@ -153,8 +153,8 @@ fn row_block(out: &mut String, row: &Row, texts: &Texts, palette: &Palette) {
         (_, Action::Audit) => Level::INFO,
     };
     let verdict = match row.verdict {
-        Outcome::Pass => "pass: ",
-        Outcome::Skip => "skip: ",
+        Outcome::Pass => "holds",
+        Outcome::Skip => "does not apply: ",
         Outcome::Fail => "",
         Outcome::Error => "could not be judged: ",
     };

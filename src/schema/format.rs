@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use crate::model::names;
+
 /// Whether `text` has `format`; formats that are not checked here are taken as kept, as the API server takes those it
 /// does not know.
 pub(super) fn matches(format: &str, text: &str) -> bool {
@@ -13,8 +15,8 @@ pub(super) fn matches(format: &str, text: &str) -> bool {
         "ipv6" => is_ipv6(text),
         "cidr" => is_cidr(text),
         "uuid" => is_uuid(text),
-        "k8sshortname" => is_dns_label(text) && text.len() <= 63,
-        "k8slongname" => text.len() <= 253 && text.split('.').all(is_dns_label),
+        "k8sshortname" => names::label(text).is_ok(),
+        "k8slongname" => names::subdomain(text).is_ok(),
         _ => true,
     }
 }
@@ -114,15 +116,6 @@ fn is_uuid(text: &str) -> bool {
         rest = &rest[length..];
     }
     rest.is_empty()
-}
-
-fn is_dns_label(text: &str) -> bool {
-    !text.is_empty()
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 #[cfg(test)]

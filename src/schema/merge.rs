@@ -1,4 +1,4 @@
-//! The merge of an apply-style patch into an object: what an `ApplyConfiguration` mutation does (contract, policy 2.5).
+//! The merge of an apply-style patch into an object: what an `ApplyConfiguration` mutation does.
 //!
 //! The patch wins. Objects are merged field by field, lists of type map by their keys, sets as unions, scalars are
 //! replaced; atomic parts may not appear in a patch at all. Nothing is ever removed.

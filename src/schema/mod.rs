@@ -17,7 +17,6 @@ mod validate;
 
 pub use merge::MergeError;
 pub use structural::{SchemaError, Structural};
-pub use validate::FieldError;
 
 #[cfg(test)]
 mod tests;

@@ -40,24 +40,3 @@ impl<'t> Trail<'t> {
         FieldPath(steps)
     }
 }
-
-/// A path as schema validation prints it: every key after a dot, quoted never.
-pub(super) fn dotted(path: &FieldPath) -> String {
-    let mut out = String::new();
-    for step in &path.0 {
-        match step {
-            Step::Key(key) => {
-                if !out.is_empty() {
-                    out.push('.');
-                }
-                out.push_str(key);
-            }
-            Step::Index(index) => {
-                out.push('[');
-                out.push_str(&index.to_string());
-                out.push(']');
-            }
-        }
-    }
-    out
-}

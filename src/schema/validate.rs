@@ -4,35 +4,16 @@
 //! times, once for each branch of the choice, it is reported once.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use super::coerce::integral;
 use super::format;
 use super::structural::{Bound, Checks, Kind, ListKind, Structural};
-use super::trail::{Trail, dotted};
+use super::trail::Trail;
+use crate::model::fields::FieldError;
 use crate::model::json::{Json, Map};
-use crate::model::path::FieldPath;
 
 /// No object reports more mistakes: a list of a million wrong elements must not fill memory with messages.
 const MAX_ERRORS: usize = 200;
-
-/// A mistake in an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FieldError {
-    /// The field.
-    pub path: FieldPath,
-    /// What is wrong, in the API server's words, such as `Required value`.
-    pub message: String,
-}
-
-impl fmt::Display for FieldError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match dotted(&self.path).as_str() {
-            "" => write!(f, "<nil>: {}", self.message),
-            path => write!(f, "{path}: {}", self.message),
-        }
-    }
-}
 
 impl Structural {
     /// All mistakes in `object`: types, bounds, choices, required fields, then duplicates in sets and maps. Expressions
@@ -63,7 +44,7 @@ impl Errors {
 
     /// `Invalid value: V: PATH in body PROBLEM`.
     fn invalid(&mut self, trail: &Trail<'_>, shown: &str, problem: &str) {
-        let path = dotted(&trail.path());
+        let path = trail.path().dotted();
         self.add(
             trail,
             format!("Invalid value: {shown}: {path} in body {problem}"),
@@ -219,7 +200,7 @@ fn number(schema: &Structural, at: &Json<'_>, trail: &Trail<'_>, errors: &mut Er
                 "int32" | "int64" => format!("with format {format}"),
                 _ => "(default format)".to_owned(),
             };
-            let path = dotted(&trail.path());
+            let path = trail.path().dotted();
             errors.add(
                 trail,
                 format!(
@@ -231,7 +212,7 @@ fn number(schema: &Structural, at: &Json<'_>, trail: &Trail<'_>, errors: &mut Er
     let Some(checks) = schema.checks.as_deref() else {
         return;
     };
-    #[allow(clippy::cast_precision_loss)] // bounds are doubles: compared as the API server does
+    // bounds are doubles: compared as the API server does
     let data = match at {
         Json::Int(number) => *number as f64,
         Json::Float(number) => *number,
@@ -369,7 +350,7 @@ fn combinations(checks: &Checks, at: &Json<'_>, trail: &Trail<'_>, errors: &mut 
         value(schema, at, trail, &mut found);
         found.0.is_empty()
     };
-    let path = || quoted(&dotted(&trail.path()));
+    let path = || quoted(&trail.path().dotted());
     let mut report = |text: String| errors.add(trail, format!("Invalid value: \"\": {text}"));
     if !checks.any_of.is_empty() && !checks.any_of.iter().any(|schema| keeps(&schema)) {
         report(format!(

@@ -44,6 +44,10 @@ impl From<LogLevel> for LevelFilter {
     }
 }
 
+/// Where the Kubernetes client reports each failed call as an error. Whoever made the call gets the same error, and says
+/// once what could not be done.
+const CALLS: &str = "kube_client::client::builder";
+
 /// Which lines pass: our own at `level`; those of libraries at `warn` at most, unless everything was asked for. At
 /// debug level HTTP libraries would print request heads, which may carry credentials.
 #[must_use]
@@ -54,8 +58,14 @@ pub fn filter(level: LogLevel) -> Targets {
     } else {
         own.min(LevelFilter::WARN)
     };
+    let calls = if level == LogLevel::Trace {
+        own
+    } else {
+        LevelFilter::OFF
+    };
     Targets::new()
         .with_target("sandfence", own)
+        .with_target(CALLS, calls)
         .with_default(others)
 }
 
@@ -93,8 +103,11 @@ mod tests {
         assert!(debug.would_enable("sandfence::webhook", &Level::DEBUG));
         assert!(!debug.would_enable("hyper::proto", &Level::INFO));
         assert!(debug.would_enable("hyper::proto", &Level::WARN));
+        assert!(!debug.would_enable("kube_client::client::builder", &Level::ERROR));
         let error = filter(LogLevel::Error);
         assert!(!error.would_enable("kube_client", &Level::WARN));
-        assert!(filter(LogLevel::Trace).would_enable("hyper::proto", &Level::TRACE));
+        let trace = filter(LogLevel::Trace);
+        assert!(trace.would_enable("hyper::proto", &Level::TRACE));
+        assert!(trace.would_enable("kube_client::client::builder", &Level::ERROR));
     }
 }

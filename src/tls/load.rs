@@ -128,7 +128,7 @@ pub fn load(
 /// Puts a pair to use and reports it.
 pub fn install(serving: &Serving, resolver: &Resolver, metrics: &Metrics, readiness: &Readiness) {
     resolver.swap(Arc::clone(&serving.key));
-    #[allow(clippy::cast_precision_loss)] // whole seconds stay exact for 285 million years
+    // whole seconds stay exact for 285 million years
     metrics
         .certificate_expiry
         .set(serving.facts.not_after.as_second() as f64);

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use arc_swap::ArcSwapOption;
+use tokio::sync::Notify;
 
 use super::decode::decode;
 use super::reject::{Cause, Rejection};
@@ -31,6 +32,44 @@ pub struct Snapshots {
     pub set: Arc<ArcSwapOption<Set>>,
     /// The namespaces, once they are loaded.
     pub namespaces: Arc<ArcSwapOption<Namespaces>>,
+    /// Told after every change of the namespaces.
+    pub namespaces_changed: Arc<Notify>,
+}
+
+impl Snapshots {
+    /// Waits until the namespace is known, or nothing is known at all. A namespace may be created and filled faster
+    /// than the watch brings it here; the API server itself would look again at this point.
+    pub async fn namespace_known(&self, name: &str) {
+        loop {
+            let changed = self.namespaces_changed.notified();
+            tokio::pin!(changed);
+            // Armed before the look, so that no change falls between look and wait.
+            changed.as_mut().enable();
+            let namespaces = self.namespaces.load_full();
+            if namespaces.is_none_or(|namespaces| namespaces.contains_key(name)) {
+                return;
+            }
+            changed.await;
+        }
+    }
+}
+
+/// What to do about a namespace that is not in the snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Say so: it may still arrive.
+    Report,
+    /// Judge without it.
+    Accept,
+}
+
+/// What came of a review.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Admitted {
+    /// An answer.
+    Answered(Box<Answered>),
+    /// Nothing yet: this namespace is not in the snapshot.
+    UnknownNamespace(String),
 }
 
 /// Which of the two webhooks is called.
@@ -64,11 +103,16 @@ pub struct Answered {
     pub operation: Operation,
 }
 
-/// Answers one review.
+/// Answers one review; with [`Unknown::Report`] only if its namespace is known.
 ///
 /// # Errors
 /// The body is no review that can be answered, or nothing is loaded to judge it with.
-pub fn admit(hook: Hook, body: &[u8], snapshots: &Snapshots) -> Result<Answered, Rejection> {
+pub fn admit(
+    hook: Hook,
+    body: &[u8],
+    snapshots: &Snapshots,
+    unknown: Unknown,
+) -> Result<Admitted, Rejection> {
     let request = prepare(body, snapshots)?;
     let Some(set) = snapshots.set.load_full() else {
         return Err(Rejection::new(
@@ -76,13 +120,26 @@ pub fn admit(hook: Hook, body: &[u8], snapshots: &Snapshots) -> Result<Answered,
             "not ready: the policies are not loaded yet",
         ));
     };
-    Ok(evaluate(&request, |request| match hook {
+    if unknown == Unknown::Report
+        && lives_in_namespace(&request)
+        && request.namespace_object.is_none()
+    {
+        return Ok(Admitted::UnknownNamespace(request.namespace));
+    }
+    let answered = evaluate(&request, |request| match hook {
         Hook::Mutate => Review::of_mutation(request, &mutate(&set, request)),
         Hook::Validate => match mistakes(request) {
             Some(mistakes) => Review::of_mistakes(request, &mistakes),
             None => Review::of_verdict(request, &judge(&set, request)),
         },
-    }))
+    });
+    Ok(Admitted::Answered(Box::new(answered)))
+}
+
+fn lives_in_namespace(request: &Request<'_>) -> bool {
+    let about_a_namespace =
+        request.resource.group.is_empty() && request.resource.resource == "namespaces";
+    !request.namespace.is_empty() && !about_a_namespace
 }
 
 /// What is wrong with a policy or profile of our own kinds that somebody wants to write; `None` when nothing is.
@@ -105,9 +162,7 @@ fn prepare<'a>(body: &'a [u8], snapshots: &Snapshots) -> Result<Request<'a>, Rej
             "not ready: the namespaces are not loaded yet",
         ));
     };
-    let about_a_namespace =
-        request.resource.group.is_empty() && request.resource.resource == "namespaces";
-    if !request.namespace.is_empty() && !about_a_namespace {
+    if lives_in_namespace(&request) {
         request.namespace_object = namespaces.get(&request.namespace).cloned();
     }
     Ok(request)

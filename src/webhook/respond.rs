@@ -33,6 +33,9 @@ pub struct Review {
     kind: &'static str,
     /// What the API server acts on.
     pub response: Response,
+    /// `policy/binding` of the denials, without repeats, for the log.
+    #[serde(skip)]
+    pub denied_by: Vec<String>,
 }
 
 /// `AdmissionReview.response`.
@@ -125,7 +128,21 @@ impl Review {
             api_version: API_VERSION,
             kind: KIND,
             response,
+            denied_by: Vec::new(),
         }
+    }
+
+    fn denied_by(mut self, denials: &[Denial<'_>]) -> Self {
+        for denial in denials.iter().take(CAUSES) {
+            let Finding {
+                policy, binding, ..
+            } = denial.finding;
+            let by = format!("{policy}/{}", binding.as_deref().unwrap_or_default());
+            if !self.denied_by.contains(&by) {
+                self.denied_by.push(by);
+            }
+        }
+        self
     }
 
     /// The answer of the validating webhook.
@@ -140,6 +157,7 @@ impl Review {
             warnings: warnings(&verdict.warnings),
             ..Response::default()
         })
+        .denied_by(&denials)
     }
 
     /// The answer of the mutating webhook.
@@ -164,6 +182,7 @@ impl Review {
             patch,
             ..Response::default()
         })
+        .denied_by(&denials)
     }
 
     /// The answer to a policy that cannot be used: every mistake with its field and, for expressions, its place.

@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::admit::{Answered, Hook, Snapshots, admit};
+use super::admit::{Admitted, Answered, Hook, Snapshots, Unknown, admit};
 use super::health;
 use super::reject::{Cause, Rejection, json};
 use super::respond::Outcome;
@@ -27,6 +27,8 @@ use crate::telemetry::readiness::Readiness;
 const MARGIN: Duration = Duration::from_millis(200);
 /// Shortest time for a request, whatever the query says.
 const SHORTEST: Duration = Duration::from_millis(500);
+/// How long a namespace that is not in the snapshot is waited for: watches bring it within milliseconds.
+const NAMESPACE_WAIT: Duration = Duration::from_secs(1);
 /// Large reviews judged at once, beside the workers: each may hold one core for a while.
 const LARGE_AT_ONCE: usize = 4;
 
@@ -168,23 +170,51 @@ async fn review(
     let deadline = Instant::now() + patience(request.uri(), hooks.limits.request);
     let body = read_body(request.into_body(), hooks.limits.body, deadline).await?;
     let started = std::time::Instant::now();
-    let answered = if body.len() <= hooks.limits.inline_body {
-        admit(hook, &body, &hooks.snapshots)?
-    } else {
-        admit_large(&hooks, hook, body, deadline).await?
+    let answered = match judge(&hooks, hook, &body, deadline, Unknown::Report).await? {
+        Admitted::Answered(answered) => answered,
+        Admitted::UnknownNamespace(name) => {
+            let until = deadline.min(Instant::now() + NAMESPACE_WAIT);
+            let known = hooks.snapshots.namespace_known(&name);
+            let _judged_either_way = tokio::time::timeout_at(until, known).await;
+            match judge(&hooks, hook, &body, deadline, Unknown::Accept).await? {
+                Admitted::Answered(answered) => answered,
+                Admitted::UnknownNamespace(name) => {
+                    let message = format!("namespace {name:?} is not known");
+                    return Err(Rejection::new(Cause::NotReady, message));
+                }
+            }
+        }
     };
     let response = respond(&answered)?;
     hooks.count(hook, &answered, started.elapsed());
     Ok(response)
 }
 
-/// Judges on a thread of its own, so that probes and small reviews are answered meanwhile.
-async fn admit_large(
+/// Judges here, or a large review beside the workers.
+async fn judge(
     hooks: &Shared,
     hook: Hook,
-    body: Bytes,
+    body: &Bytes,
     deadline: Instant,
-) -> Result<Answered, Rejection> {
+    unknown: Unknown,
+) -> Result<Admitted, Rejection> {
+    if body.len() <= hooks.limits.inline_body {
+        return admit(hook, body, &hooks.snapshots, unknown);
+    }
+    let snapshots = Arc::clone(&hooks.snapshots);
+    let body = body.clone();
+    beside(hooks, deadline, move || {
+        admit(hook, &body, &snapshots, unknown)
+    })
+    .await
+}
+
+/// Judges on a thread of its own, so that probes and small reviews are answered meanwhile.
+async fn beside(
+    hooks: &Shared,
+    deadline: Instant,
+    judge: impl FnOnce() -> Result<Admitted, Rejection> + Send + 'static,
+) -> Result<Admitted, Rejection> {
     let overloaded = || {
         Rejection::new(
             Cause::Overloaded,
@@ -198,11 +228,10 @@ async fn admit_large(
         .ok()
         .and_then(Result::ok)
         .ok_or_else(overloaded)?;
-    let snapshots = Arc::clone(&hooks.snapshots);
     let span = tracing::Span::current();
     let judging = tokio::task::spawn_blocking(move || {
         let _slot = slot;
-        span.in_scope(|| admit(hook, &body, &snapshots))
+        span.in_scope(judge)
     });
     match tokio::time::timeout_at(deadline, judging).await {
         Ok(Ok(answered)) => answered,
@@ -245,15 +274,8 @@ impl Hooks {
             .observe(elapsed.as_secs_f64());
         match answered.outcome {
             Outcome::Error => tracing::error!("review could not be judged"),
-            Outcome::Denied => tracing::info!(
-                message_of_denial = answered
-                    .review
-                    .response
-                    .status
-                    .as_ref()
-                    .map_or("", |status| status.message.as_str()),
-                "review denied"
-            ),
+            // Not the message: policies put values of the object into it.
+            Outcome::Denied => tracing::info!(by = ?answered.review.denied_by, "review denied"),
             Outcome::Allowed | Outcome::Mutated => tracing::debug!("review allowed"),
         }
     }

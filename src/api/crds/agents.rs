@@ -1,4 +1,4 @@
-//! The four agent-sandbox CRDs (contract 1).
+//! The four agent-sandbox CRDs.
 
 use serde_json::{Value, json};
 

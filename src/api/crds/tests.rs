@@ -1,4 +1,4 @@
-//! The documents against contract 1, table by table.
+//! The documents against the agent-sandbox API, table by table.
 
 use serde_json::{Value, json};
 
@@ -39,7 +39,7 @@ const TEMPLATE: &str = "sandboxtemplates.extensions.agents.x-k8s.io";
 const POOL: &str = "sandboxwarmpools.extensions.agents.x-k8s.io";
 
 #[test]
-fn names_scopes_and_versions_are_those_of_the_contract() {
+fn names_scopes_and_versions_are_those_of_the_api() {
     let found: Vec<Value> = all(&Options::default())
         .iter()
         .map(|document| {
@@ -138,7 +138,7 @@ fn names_scopes_and_versions_are_those_of_the_contract() {
 }
 
 #[test]
-fn subresources_columns_and_warnings_are_those_of_the_contract() {
+fn subresources_columns_and_warnings_are_those_of_the_api() {
     let around = |name: &str, of: &str| {
         let mut version = version(&document(name), of);
         let members = version.as_object_mut().expect("object");
@@ -198,7 +198,7 @@ fn subresources_columns_and_warnings_are_those_of_the_contract() {
 }
 
 #[test]
-fn fields_besides_the_embedded_specs_are_those_of_the_contract() {
+fn fields_besides_the_embedded_specs_are_those_of_the_api() {
     let shallow = |name: &str, of: &str, path: &str| {
         let mut schema = schema_at(&document(name), of, path);
         for large in [
@@ -321,7 +321,7 @@ fn marks(schema: &Value, key: &str, path: &str, found: &mut Vec<(String, Value)>
 }
 
 #[test]
-fn pod_spec_defaults_are_those_of_the_contract() {
+fn pod_spec_defaults_are_those_of_the_api() {
     let spec = schema_at(&document(SANDBOX), "v1beta1", "spec.podTemplate.spec");
     let mut found = Vec::new();
     marks(&spec, "default", "", &mut found);
@@ -383,7 +383,7 @@ fn pod_spec_defaults_are_those_of_the_contract() {
 }
 
 #[test]
-fn pod_spec_list_keys_are_those_of_the_contract() {
+fn pod_spec_list_keys_are_those_of_the_api() {
     let spec = schema_at(&document(TEMPLATE), "v1alpha1", "spec.podTemplate.spec");
     let mut found = Vec::new();
     marks(&spec, "x-kubernetes-list-map-keys", "", &mut found);

@@ -1,4 +1,4 @@
-//! The stored version of the agent-sandbox kinds (contract 1.2 to 1.6).
+//! The stored version of the agent-sandbox kinds.
 //!
 //! Pod and volume claim specs stay the JSON they are: typed bindings would refuse a quantity written as a number and
 //! drop fields they do not know. Times stay text: one odd time must not hide an object from its controller.

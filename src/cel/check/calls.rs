@@ -21,18 +21,16 @@ impl<'e> Checker<'e> {
             self.check(*arg);
         }
         let Some(target) = target else {
-            let plain = name.strip_prefix('.').unwrap_or(name);
-            return match self.env.function(plain) {
+            return match self.env.function(name) {
                 Some(function) => self.resolve_call(id, function, None, args, false),
                 None => self.undeclared(id, name),
             };
         };
         // `a.b.f()` may name the function `a.b.f`.
-        if let Some(prefix) = qualified_name(self.ast, target) {
-            let prefix = prefix.strip_prefix('.').unwrap_or(&prefix);
-            if let Some(function) = self.env.function(&format!("{prefix}.{name}")) {
-                return self.resolve_call(id, function, None, args, true);
-            }
+        if let Some(prefix) = qualified_name(self.ast, target)
+            && let Some(function) = self.env.function(&format!("{prefix}.{name}"))
+        {
+            return self.resolve_call(id, function, None, args, true);
         }
         self.check(target);
         match self.env.function(name) {

@@ -9,8 +9,9 @@ use crate::cel::types::Type;
 
 /// Adds what is wrong with the literals of `ast`.
 pub(super) fn validate(ast: &Ast, checked: &Checked, issues: &mut Vec<Issue>) {
-    let exempt = exempted(ast);
-    for (node, exempt) in ast.nodes.iter().zip(&exempt) {
+    for (node, exempt) in ast.nodes.iter().zip(exempted(ast)) {
+        // Nodes that a macro replaced are no longer part of the tree.
+        let Some(exempt) = exempt else { continue };
         match &node.kind {
             ExprKind::List { elements } if !exempt => list(ast, checked, elements, issues),
             ExprKind::Map { entries } if !exempt => map(ast, checked, entries, issues),
@@ -39,26 +40,20 @@ pub(super) fn validate(ast: &Ast, checked: &Checked, issues: &mut Vec<Issue>) {
     }
 }
 
-/// Which nodes are inside a `format` call.
-fn exempted(ast: &Ast) -> Vec<bool> {
-    let mut exempt = vec![false; ast.nodes.len()];
-    let mut seen = vec![false; ast.nodes.len()];
+/// Whether each node is inside a `format` call; `None` for nodes outside of the tree.
+fn exempted(ast: &Ast) -> Vec<Option<bool>> {
+    let mut exempt = vec![None; ast.nodes.len()];
     let mut work = vec![(ast.root, false)];
     while let Some((id, inside)) = work.pop() {
-        let at = id.0 as usize;
-        if seen[at] && exempt[at] <= inside {
+        let known = &mut exempt[id.0 as usize];
+        if known.is_some() {
             continue;
         }
-        exempt[at] = inside;
-        seen[at] = true;
+        *known = Some(inside);
         let node = ast.node(id);
         let inside = inside
             || matches!(&node.kind, ExprKind::Call { function, .. } if function == format::NAME);
         for_children(&node.kind, |child| work.push((child, inside)));
-    }
-    // Nodes that no longer belong to the tree (replaced by a macro) are not judged.
-    for (exempt, seen) in exempt.iter_mut().zip(seen) {
-        *exempt |= !seen;
     }
     exempt
 }

@@ -1,4 +1,4 @@
-//! Object types whose fields are declared: the admission request and the namespace (contract 1.15).
+//! Object types whose fields are declared: the admission request and the namespace.
 
 use crate::cel::types::{Ty, Type};
 
@@ -15,6 +15,15 @@ pub(crate) const VARIABLES: &str = "kubernetes.variables";
 pub(crate) const OBJECT: &str = "Object";
 /// One JSON patch operation.
 pub(crate) const JSON_PATCH: &str = "JSONPatch";
+
+/// The variables that admission binds in every evaluation.
+pub(crate) const STANDARD: [&str; 5] = [
+    "object",
+    "oldObject",
+    "params",
+    "request",
+    "namespaceObject",
+];
 
 const STRINGS: Ty = Ty::List(&Ty::String);
 const STRING_MAP: Ty = Ty::Map(&Ty::String, &Ty::String);

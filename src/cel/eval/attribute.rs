@@ -9,7 +9,7 @@ use crate::cel::lib::standard::key_text;
 use crate::cel::plan::{Attribute, Key, Op, OpId, Qualifier, Root};
 use crate::cel::value::order::lossless_int;
 use crate::cel::value::{EvalError, List, Map, Struct, Value};
-use crate::model::json::Json;
+use crate::model::json::{self, Json};
 
 /// A value on the way through selections: parts of a document stay references.
 #[derive(Clone, Debug)]
@@ -98,8 +98,57 @@ impl<'a> Machine<'_, 'a> {
 
     /// As [`Machine::resolve`], before the result is made a value.
     fn reach(&mut self, attribute: &'a Attribute) -> Result<Reached<'a>, EvalError> {
-        let root = self.root(attribute)?;
-        self.qualified(root, attribute)
+        // Most attributes are fields of documents: these are followed without making values on the way.
+        let root = match attribute.root {
+            Root::Local(place) => {
+                if let Local::Value(Value::Map(Map::Json(map))) = self.locals.get(place) {
+                    return self.document(map, attribute);
+                }
+                self.local(place)?
+            }
+            _ => self.root(attribute)?,
+        };
+        match root {
+            Value::Map(Map::Json(map)) => self.document(map, attribute),
+            other => self.qualified(other, attribute),
+        }
+    }
+
+    /// Follows plain fields of a document, and leaves the rest to the general case.
+    fn document(
+        &mut self,
+        root: &'a json::Map<'a>,
+        attribute: &'a Attribute,
+    ) -> Result<Reached<'a>, EvalError> {
+        let mut map = root;
+        let mut cursor = Cursor::Value(Value::Map(Map::Json(map)));
+        let count = attribute.qualifiers.len();
+        for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
+            let Key::Field(name) = &qualifier.key else {
+                return self.selected(cursor, false, attribute, at);
+            };
+            if qualifier.optional {
+                return self.selected(cursor, false, attribute, at);
+            }
+            self.charge(SELECT)?;
+            let found = map.get(name);
+            if attribute.test_only && at + 1 == count {
+                cursor = Cursor::Value(Value::Bool(found.is_some()));
+                break;
+            }
+            let Some(json) = found else {
+                return Err(EvalError::NoSuchKey(name.clone()));
+            };
+            cursor = Cursor::Json(json);
+            match json {
+                Json::Object(inner) => map = inner,
+                _ => return self.selected(cursor, false, attribute, at + 1),
+            }
+        }
+        Ok(Reached {
+            cursor,
+            optional: false,
+        })
     }
 
     /// The value at the root of an attribute.
@@ -138,8 +187,7 @@ impl<'a> Machine<'_, 'a> {
 
     /// The value in a place of the frame.
     pub(super) fn local(&mut self, place: u16) -> Outcome<'a> {
-        let at = usize::from(place);
-        match &self.locals[at] {
+        match self.locals.get(place) {
             Local::Value(value) => Ok(value.clone()),
             Local::Failed(error) => Err(error.clone()),
             Local::Unset => Err(EvalError::NoSuchOverload),
@@ -150,7 +198,7 @@ impl<'a> Machine<'_, 'a> {
                 {
                     return outcome;
                 }
-                self.locals[at] = Local::from(outcome.clone());
+                self.locals.set(place, Local::from(outcome.clone()));
                 outcome
             }
         }
@@ -161,17 +209,26 @@ impl<'a> Machine<'_, 'a> {
         root: Value<'a>,
         attribute: &'a Attribute,
     ) -> Result<Reached<'a>, EvalError> {
-        let mut optional = false;
-        let mut cursor = match root {
-            Value::Optional(None) => return Ok(Reached::none()),
+        match root {
+            Value::Optional(None) => Ok(Reached::none()),
             Value::Optional(Some(inner)) => {
-                optional = true;
-                Cursor::Value(unwrapped(&inner))
+                let inner = Cursor::Value(unwrapped(&inner));
+                self.selected(inner, true, attribute, 0)
             }
-            other => Cursor::Value(other),
-        };
+            other => self.selected(Cursor::Value(other), false, attribute, 0),
+        }
+    }
+
+    /// Applies the selections from the one at `start` on.
+    fn selected(
+        &mut self,
+        mut cursor: Cursor<'a>,
+        mut optional: bool,
+        attribute: &'a Attribute,
+        start: usize,
+    ) -> Result<Reached<'a>, EvalError> {
         let last = attribute.qualifiers.len().wrapping_sub(1);
-        for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
+        for (at, qualifier) in attribute.qualifiers.iter().enumerate().skip(start) {
             optional |= qualifier.optional;
             let testing = attribute.test_only && at == last;
             let found = self.select(&cursor, qualifier, optional || testing);
@@ -250,7 +307,7 @@ impl<'a> Machine<'_, 'a> {
                 Cursor::Json(Json::Array(_)) => Some("[]interface {}"),
                 Cursor::Json(Json::Object(_)) => Some("map[string]interface {}"),
                 Cursor::Value(value) if attribute.qualifiers.is_empty() => match value {
-                    Value::Null => Some("<nil>"),
+                    Value::Null if self.is_native(attribute.root) => Some("<nil>"),
                     Value::List(List::Json(_)) => Some("[]interface {}"),
                     Value::Map(Map::Json(_)) => Some("map[string]interface {}"),
                     _ => None,
@@ -262,6 +319,17 @@ impl<'a> Machine<'_, 'a> {
             }
         }
         Ok(reached.into())
+    }
+
+    /// Whether a variable is bound by admission itself, in the form that it has in the API server's memory.
+    fn is_native(&self, root: Root) -> bool {
+        match root {
+            Root::Slot(slot) => self
+                .plan
+                .slot_name(slot)
+                .is_some_and(|name| objects::STANDARD.contains(&name)),
+            _ => false,
+        }
     }
 }
 
@@ -409,18 +477,7 @@ fn patch_field<'a>(patch: &Struct<'a>, name: &str, presence: bool) -> Found<'a> 
 
 /// What the API server says about a value that cannot be a key, which names a type of its implementation.
 pub(crate) fn invalid_key(value: &Value<'_>) -> String {
-    let ty = match value {
-        Value::Null => "types.Null",
-        Value::Bytes(_) => "types.Bytes",
-        Value::List(_) => "*types.baseList",
-        Value::Map(_) => "*types.baseMap",
-        Value::Duration(_) => "types.Duration",
-        Value::Timestamp(_) => "types.Timestamp",
-        Value::Type(_) => "*types.Type",
-        Value::Optional(_) => "*types.Optional",
-        other => other.type_name(),
-    };
-    format!("invalid qualifier type: {ty}")
+    format!("invalid qualifier type: {}", value.go_type())
 }
 
 /// `container[key]`

@@ -25,6 +25,8 @@ impl<'a> Machine<'_, 'a> {
 
     fn call_with(&mut self, call: &'a Call, ops: &[OpId], values: &mut [Value<'a>]) -> Outcome<'a> {
         let mut failed = None;
+        // Places of failed arguments, which stay empty.
+        let mut empty = 0_u32;
         for (at, op) in ops.iter().enumerate() {
             match self.eval(*op) {
                 Ok(value) => values[at] = value,
@@ -33,6 +35,7 @@ impl<'a> Machine<'_, 'a> {
                     if call.variadic && at + 1 < ops.len() {
                         return Err(error);
                     }
+                    empty |= 1 << at.min(31);
                     failed = failed.or(Some(error));
                 }
             }
@@ -41,7 +44,7 @@ impl<'a> Machine<'_, 'a> {
             Some(error) => Err(error),
             None => self.run_call(call, values),
         };
-        if let Some(error) = uncountable(call, values, &outcome) {
+        if let Some(error) = uncountable(call, values, empty) {
             return Err(error);
         }
         let units = units(call, values, counted(&outcome));
@@ -174,38 +177,32 @@ pub(crate) fn fits(ty: &Ty, value: &Value<'_>) -> bool {
 
 /// The cost of these functions is computed from a list; of anything else the API server cannot compute it, and gives up
 /// the whole evaluation.
-fn uncountable(call: &Call, values: &[Value<'_>], outcome: &Outcome<'_>) -> Option<EvalError> {
-    let Target::Resolved(overload) = call.target else {
+fn uncountable(call: &Call, values: &[Value<'_>], empty: u32) -> Option<EvalError> {
+    if !matches!(call.target, Target::Resolved(_)) {
         return None;
-    };
-    if let ("flatten", Some(depth)) = (call.name, values.get(1)) {
-        return (outcome.is_err() && !matches!(depth, Value::Int(_)))
-            .then(|| super::aborted("interface conversion: ref.Val is *types.Err, not types.Int"));
     }
+    let go_type = |at: usize| match values.get(at)? {
+        _ if empty >> at.min(31) & 1 == 1 => Some("*types.Err"),
+        value => Some(value.go_type()),
+    };
     let at = match call.name {
+        "flatten" => {
+            let ty = go_type(1).filter(|ty| *ty != "types.Int")?;
+            return Some(super::aborted(&format!(
+                "interface conversion: ref.Val is {ty}, not types.Int"
+            )));
+        }
         "distinct" | "sort" => 0,
         "@sortByAssociatedKeys" => 1,
         _ => return None,
     };
-    debug_assert!(at < overload.params.len());
-    let value = values.get(at)?;
-    let (ty, missing) = match value {
-        // A failed argument left its place empty.
-        Value::Null if outcome.is_err() => ("*types.Err", "Add"),
-        Value::List(_) => return None,
-        Value::Null => ("types.Null", "Add"),
-        Value::Bool(_) => ("types.Bool", "Add"),
-        Value::Int(_) => ("types.Int", "Contains"),
-        Value::Uint(_) => ("types.Uint", "Contains"),
-        Value::Double(_) => ("types.Double", "Contains"),
-        Value::String(_) => ("types.String", "Contains"),
-        Value::Bytes(_) => ("types.Bytes", "Contains"),
-        Value::Duration(_) => ("types.Duration", "Contains"),
-        Value::Timestamp(_) => ("types.Timestamp", "Contains"),
-        Value::Map(_) => ("*types.baseMap", "Add"),
-        Value::Type(_) => ("*types.Type", "Add"),
-        Value::Optional(_) => ("*types.Optional", "Add"),
-        Value::Struct(_) | Value::Opaque(_) => return None,
+    let ty = go_type(at)?;
+    // The first method that a list has and the type has not.
+    let missing = match ty {
+        "*types.baseList" => return None,
+        "types.Int" | "types.Uint" | "types.Double" | "types.String" | "types.Bytes"
+        | "types.Duration" | "types.Timestamp" => "Contains",
+        _ => "Add",
     };
     Some(super::aborted(&format!(
         "interface conversion: {ty} is not traits.Lister: missing method {missing}"

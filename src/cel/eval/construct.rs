@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{Machine, Outcome, is_fatal};
 use crate::cel::cost;
 use crate::cel::env::objects;
+use crate::cel::lib::operators;
 use crate::cel::lib::standard::key_text;
 use crate::cel::plan::{OpId, StructPlan};
 use crate::cel::value::{EvalError, List, Map, Struct, Value};
@@ -59,6 +60,9 @@ impl<'a> Machine<'_, 'a> {
         for entry in ops.chunks_exact(3) {
             let key = self.eval(entry[0])?;
             let value = self.eval(entry[1])?;
+            if matches!(key, Value::Bytes(_)) {
+                return Err(operators::unhashable());
+            }
             if entry[2] == 0 {
                 entries.push((key, value));
                 continue;
@@ -140,7 +144,7 @@ fn texts(fields: &[(Arc<str>, Value<'_>)]) -> Result<(), EvalError> {
         Value::Duration(_) => "time.Duration",
         Value::Timestamp(_) => "time.Time",
         Value::List(List::Json(_)) => "[]interface {}",
-        Value::List(List::Made(_)) => "[]ref.Val",
+        Value::List(_) => "[]ref.Val",
         Value::Map(Map::Json(_)) => "map[string]interface {}",
         Value::Map(Map::Made(_)) => "map[ref.Val]ref.Val",
         other => other.type_name(),

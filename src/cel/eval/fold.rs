@@ -2,7 +2,7 @@
 
 use super::{Local, Machine, Outcome, is_fatal};
 use crate::cel::cost::{self, SELECT};
-use crate::cel::lib::operators::{Arithmetic, appended};
+use crate::cel::lib::operators::Arithmetic;
 use crate::cel::plan::{Fold, OpId, Shape};
 use crate::cel::value::{EvalError, List, Map, Value};
 
@@ -47,30 +47,30 @@ impl<'a> Machine<'_, 'a> {
             Value::Map(map) => Range::Map(map),
             other => return Err(not_iterable(&other, fold.two_variables)),
         };
-        let base = usize::from(fold.base);
         // Places may be shared with an outer comprehension that evaluates its accumulator late.
-        let saved = std::array::from_fn::<_, 3, _>(|n| std::mem::take(&mut self.locals[base + n]));
+        let places: [u16; 3] = std::array::from_fn(|n| fold.base + u16::try_from(n).unwrap_or(0));
+        let saved = places.map(|place| self.locals.replace(place, Local::Unset));
         let outcome = match fold.shape {
             Shape::General => self.general(fold, &range),
             Shape::All(terms) => self.quantified(fold, &range, self.plan.span(terms), true),
             Shape::Exists(terms) => self.quantified(fold, &range, self.plan.span(terms), false),
         };
-        for (n, local) in saved.into_iter().enumerate() {
-            self.locals[base + n] = local;
+        for (place, local) in places.into_iter().zip(saved) {
+            self.locals.set(place, local);
         }
         outcome
     }
 
     fn bind(&mut self, fold: &Fold, range: &Range<'a>, at: usize) {
-        let base = usize::from(fold.base);
         let (first, second) = range.bind(at, fold.two_variables);
-        self.locals[base + 1] = first;
-        self.locals[base + 2] = second;
+        self.locals.set(fold.base + 1, first);
+        if fold.two_variables {
+            self.locals.set(fold.base + 2, second);
+        }
     }
 
     fn general(&mut self, fold: &'a Fold, range: &Range<'a>) -> Outcome<'a> {
-        let accumulator = usize::from(fold.base);
-        self.locals[accumulator] = Local::Lazy(fold.init);
+        self.locals.set(fold.base, Local::Lazy(fold.init));
         for at in 0..range.len() {
             self.bind(fold, range, at);
             match self.eval(fold.condition) {
@@ -84,7 +84,7 @@ impl<'a> Machine<'_, 'a> {
             {
                 return step;
             }
-            self.locals[accumulator] = Local::from(step);
+            self.locals.set(fold.base, Local::from(step));
         }
         self.eval(fold.result)
     }
@@ -138,7 +138,7 @@ impl<'a> Machine<'_, 'a> {
     /// `accumulator + [element]`, in place.
     pub(super) fn append(&mut self, place: u16, element: OpId, constant: bool) -> Outcome<'a> {
         // Makes sure that the accumulator has a value, then takes it out so that nobody else holds it.
-        if matches!(self.locals[usize::from(place)], Local::Lazy(_)) {
+        if matches!(self.locals.get(place), Local::Lazy(_)) {
             let initial = self.local(place);
             if let Err(error) = &initial
                 && is_fatal(error)
@@ -156,10 +156,10 @@ impl<'a> Machine<'_, 'a> {
         if !constant {
             self.charge(cost::LIST)?;
         }
-        let accumulator = std::mem::take(&mut self.locals[usize::from(place)]);
+        let accumulator = self.locals.replace(place, Local::Unset);
         let outcome = match (accumulator, element) {
             (Local::Failed(error), _) | (Local::Value(_), Err(error)) => Err(error),
-            (Local::Value(Value::List(list)), Ok(item)) => Ok(Value::List(appended(list, item))),
+            (Local::Value(Value::List(list)), Ok(item)) => Ok(Value::List(list.appended(item))),
             (Local::Value(other), Ok(item)) => {
                 Arithmetic::Add.apply(&other, &Value::list(vec![item]))
             }
@@ -171,20 +171,7 @@ impl<'a> Machine<'_, 'a> {
 }
 
 fn not_iterable(value: &Value<'_>, two_variables: bool) -> EvalError {
-    let ty = match value {
-        Value::Null => "types.Null",
-        Value::Bool(_) => "types.Bool",
-        Value::Int(_) => "types.Int",
-        Value::Uint(_) => "types.Uint",
-        Value::Double(_) => "types.Double",
-        Value::String(_) => "types.String",
-        Value::Bytes(_) => "types.Bytes",
-        Value::Duration(_) => "types.Duration",
-        Value::Timestamp(_) => "types.Timestamp",
-        Value::Type(_) => "*types.Type",
-        Value::Optional(_) => "*types.Optional",
-        other => other.type_name(),
-    };
+    let ty = value.go_type();
     EvalError::text(if two_variables {
         format!("unsupported comprehension range type: {ty}")
     } else {

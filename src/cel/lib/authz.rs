@@ -1,4 +1,4 @@
-//! The authorizer: `authorizer.group(…).resource(…).check(…)` and the like (contract 3.15).
+//! The authorizer: `authorizer.group(…).resource(…).check(…)` and the like.
 //!
 //! Who answers a check is the [`Authorizer`] behind the value; answers are to be remembered per request by that one.
 //! Selectors are handed on as written: the API server reads them again when it reviews access.

@@ -1,4 +1,4 @@
-//! `cidr()` and its methods (contract 3.11).
+//! `cidr()` and its methods.
 
 use std::any::Any;
 use std::net::IpAddr;
@@ -273,3 +273,6 @@ fn masked<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 fn string<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     Ok(receiver(args)?.text().into())
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! `template.format(arguments)` by the rules of version 1 (contract 3.7), in the locale `en_US`.
+//! `template.format(arguments)` by the rules of version 1, in the locale `en_US`.
 
 mod check;
 mod clause;
@@ -38,7 +38,7 @@ enum Piece<'t> {
     Clause(&'t str),
 }
 
-/// The pieces of a template in order; `%%` is a text of one percent sign. After a clause the iteration goes on where
+/// The pieces of a template in order; `%%` is a text of one percent sign. After a clause the walk goes on where
 /// [`Pieces::resume`] says.
 struct Pieces<'t> {
     rest: &'t str,
@@ -50,8 +50,8 @@ impl<'t> Pieces<'t> {
             return None;
         }
         if let Some(after) = self.rest.strip_prefix('%') {
-            if after.starts_with('%') {
-                self.rest = &after[1..];
+            if let Some(rest) = after.strip_prefix('%') {
+                self.rest = rest;
                 return Some(Piece::Text("%"));
             }
             return Some(Piece::Clause(after));

@@ -1,4 +1,4 @@
-//! `ip()` and its methods (contract 3.11).
+//! `ip()` and its methods.
 
 use std::any::Any;
 use std::net::{IpAddr, Ipv6Addr};
@@ -247,3 +247,6 @@ pub(super) fn from_bits(like: IpAddr, bits: u128) -> IpAddr {
         IpAddr::V6(_) => Ipv6Addr::from_bits(bits).into(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! List functions (contract 3.8 and the list part of 3.9), without sorting (see [`super::sorting`]).
+//! List functions, without sorting (see [`super::sorting`]).
 //!
 //! Overloads per element type share their code: a list of unknown element type reaches the first of them, so the code
 //! looks at the elements themselves. A first element of a wrong type is `no such overload`, as in the API server, whose
@@ -401,7 +401,7 @@ fn slice<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     }
     Ok(match list {
         List::Json(items) => Value::List(List::Json(&items[from..to])),
-        List::Made(items) => Value::list(items[from..to].to_vec()),
+        made => Value::list(made.iter().skip(from).take(to - from).collect()),
     })
 }
 
@@ -462,7 +462,7 @@ fn reverse<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 fn range_size(end: &Value<'_>) -> u64 {
     match end {
         Value::Int(end) => u64::try_from(*end).unwrap_or(0),
-        _ => 0,
+        _ => 1,
     }
 }
 

@@ -32,7 +32,7 @@ use super::value::{EvalError, Value};
 /// their outermost level; element types of lists and maps must be checked inside.
 pub type Call = for<'a> fn(&[Value<'a>]) -> Result<Value<'a>, EvalError>;
 
-/// Runtime cost of a call, charged after it ran (contract 3.17).
+/// Runtime cost of a call, charged after it ran.
 #[derive(Clone, Copy, Debug)]
 pub enum Cost {
     /// A fixed number of units; 1 is the default of the API server.

@@ -1,4 +1,4 @@
-//! Named formats: `format.dns1123Label().validate(…)` and the like (contract 3.14).
+//! Named formats: `format.dns1123Label().validate(…)` and the like.
 
 mod rules;
 #[cfg(test)]

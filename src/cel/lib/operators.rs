@@ -4,7 +4,9 @@
 
 mod compute;
 
-pub use compute::{Arithmetic, Relation, appended, contains, inserted, negate, not, refused};
+pub use compute::{
+    Arithmetic, INTERNAL, Relation, contains, inserted, negate, not, refused, unhashable,
+};
 
 use super::{Call, Cost, Function, Overload};
 use crate::cel::ast::ops;

@@ -1,4 +1,4 @@
-//! `quantity()` and its methods (contract 3.12), over [`crate::model::quantity`].
+//! `quantity()` and its methods, over [`crate::model::quantity`].
 
 use std::any::Any;
 use std::cmp::Ordering;

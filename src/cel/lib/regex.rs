@@ -1,4 +1,4 @@
-//! Regular expressions in the syntax of RE2 as Go reads it, on the `regex` crate: `find`, `findAll` (contract 3.10) and
+//! Regular expressions in the syntax of RE2 as Go reads it, on the `regex` crate: `find`, `findAll` and
 //! what `matches` needs.
 //!
 //! The two syntaxes differ in what `\d \w \s \b` mean, in what is an operator inside a class, in octal escapes, in
@@ -19,9 +19,13 @@ use crate::cel::cost;
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, Str, Value};
 
-/// Largest compiled form, in octets. Go takes somewhat larger ones; this is enough for any class repeated a thousand
-/// times that is not made of whole Unicode scripts, and compiles in some tens of milliseconds.
-const SIZE_LIMIT: usize = 16 * 1024 * 1024;
+/// Largest compiled form of a pattern in the text of an expression, in octets. It is compiled once, in a third of a
+/// second at most. Go takes larger ones; this is enough for any class repeated a thousand times that is not made of
+/// whole Unicode scripts.
+const LITERAL_LIMIT: usize = 16 * 1024 * 1024;
+/// Largest compiled form of a pattern that comes with the data, in octets. It is compiled for each call, in a tenth of
+/// a second at most, and whoever sends it pays by its length only: less is allowed than in expressions.
+const DATA_LIMIT: usize = 4 * 1024 * 1024;
 /// Groups within groups in the translated pattern; each level of the original makes at most three.
 const NEST_LIMIT: u32 = 3 * translate::MAX_HEIGHT;
 
@@ -60,15 +64,27 @@ pub const FUNCTIONS: &[Function] = &[
     },
 ];
 
-/// Compiles a pattern of Go's syntax.
+/// Compiles a pattern of Go's syntax that is part of an expression.
 ///
 /// # Errors
 /// Go's text: ``error parsing regexp: missing closing ): `(` ``.
 pub fn compile(pattern: &str) -> Result<Regex, String> {
+    compile_within(pattern, LITERAL_LIMIT)
+}
+
+/// Compiles a pattern of Go's syntax that comes with the data.
+///
+/// # Errors
+/// Go's text.
+pub fn compile_data(pattern: &str) -> Result<Regex, String> {
+    compile_within(pattern, DATA_LIMIT)
+}
+
+fn compile_within(pattern: &str, limit: usize) -> Result<Regex, String> {
     let translated = translate::translate(pattern)?;
     let build = || {
         RegexBuilder::new(&translated)
-            .size_limit(SIZE_LIMIT)
+            .size_limit(limit)
             .nest_limit(NEST_LIMIT)
             .build()
     };
@@ -102,7 +118,7 @@ fn find<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     let [Value::String(text), Value::String(pattern)] = args else {
         return Err(EvalError::NoSuchOverload);
     };
-    Ok(find_with(&compile(pattern).map_err(illegal)?, text))
+    Ok(find_with(&compile_data(pattern).map_err(illegal)?, text))
 }
 
 fn find_all<'a>(args: &[Value<'a>]) -> Outcome<'a> {
@@ -116,7 +132,7 @@ fn find_all<'a>(args: &[Value<'a>]) -> Outcome<'a> {
         _ => return Err(EvalError::NoSuchOverload),
     };
     Ok(find_all_with(
-        &compile(pattern).map_err(illegal)?,
+        &compile_data(pattern).map_err(illegal)?,
         text,
         limit,
     ))

@@ -1,4 +1,4 @@
-//! `semver()` and its methods (contract 3.13).
+//! `semver()` and its methods.
 
 use std::any::Any;
 use std::cmp::Ordering;

@@ -1,4 +1,4 @@
-//! `sets.contains`, `sets.equivalent`, `sets.intersects`: lists taken as sets, by `==` (contract 3.8).
+//! `sets.contains`, `sets.equivalent`, `sets.intersects`: lists taken as sets, by `==`.
 
 use super::args::{Outcome, check_cost};
 use super::{Cost, Function, Overload};

@@ -266,7 +266,7 @@ fn texts<'a>(
 
 fn matches<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     match (&args[0], &args[1]) {
-        (Value::String(text), Value::String(pattern)) => regex::compile(pattern)
+        (Value::String(text), Value::String(pattern)) => regex::compile_data(pattern)
             .map(|regex| Value::Bool(regex.is_match(text)))
             .map_err(EvalError::text),
         (Value::String(_), _) => Err(EvalError::NoSuchOverload),
@@ -297,7 +297,6 @@ fn to_bool<'a>(text: &str) -> Option<Value<'a>> {
     }
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn to_double<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     match &args[0] {
         Value::Int(int) => Ok(Value::Double(*int as f64)),
@@ -313,7 +312,6 @@ const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 /// 2^64 as a double.
 const TWO_64: f64 = 18_446_744_073_709_551_616.0;
 
-#[allow(clippy::cast_possible_truncation)]
 fn to_int<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     let int = match &args[0] {
         Value::Double(double) => (*double > -TWO_63 && *double < TWO_63)
@@ -331,7 +329,6 @@ fn to_int<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     Ok(Value::Int(int))
 }
 
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn to_uint<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     let overflow = EvalError::Text("unsigned integer overflow".into());
     let uint = match &args[0] {
@@ -409,30 +406,65 @@ pub fn convert<'a>(name: &str, value: &Value<'a>) -> Result<Value<'a>, EvalError
         })
 }
 
-/// A value as Go's `%v` prints it in error messages.
+/// Octets of the longest value in an error message, about.
+const MAX_VALUE_TEXT: usize = 16 * 1024;
+
+/// A value as Go's `%v` prints it in error messages; cut short when it is very long.
 #[must_use]
 pub fn key_text(value: &Value<'_>) -> String {
-    match value {
-        Value::List(list) => {
-            let items: Vec<String> = list.iter().map(|item| key_text(&item)).collect();
-            format!("[{}]", items.join(", "))
-        }
-        Value::Map(map) => {
-            let entries: Vec<String> = map
-                .iter()
-                .map(|(key, value)| format!("{}: {}", key_text(&key), key_text(&value)))
-                .collect();
-            format!("{{{}}}", entries.join(", "))
-        }
-        Value::Optional(Some(inner)) => format!("optional({})", key_text(inner)),
-        Value::Optional(None) => "optional.none()".to_owned(),
-        Value::Opaque(value) => Opaque::text(value.as_ref()),
-        Value::Struct(object) => object.name.to_string(),
-        Value::Bytes(octets) => {
-            let items: Vec<String> = octets.iter().map(u8::to_string).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Null => "0".to_owned(),
-        other => to_text(other).map_or_else(|error| error.to_string(), |text| text.to_string()),
+    let mut out = String::new();
+    print(value, &mut out);
+    out
+}
+
+fn print(value: &Value<'_>, out: &mut String) {
+    if out.len() > MAX_VALUE_TEXT {
+        return;
     }
+    match value {
+        Value::List(list) => print_all(out, ["[", ", ", "]"], list.iter(), |item, out| {
+            print(&item, out);
+        }),
+        Value::Map(map) => print_all(out, ["{", ", ", "}"], map.iter(), |(key, value), out| {
+            print(&key, out);
+            out.push_str(": ");
+            print(&value, out);
+        }),
+        Value::Bytes(octets) => print_all(out, ["[", " ", "]"], octets.iter(), |octet, out| {
+            out.push_str(&octet.to_string());
+        }),
+        Value::Optional(Some(inner)) => {
+            out.push_str("optional(");
+            print(inner, out);
+            out.push(')');
+        }
+        Value::Optional(None) => out.push_str("optional.none()"),
+        Value::Opaque(value) => out.push_str(&Opaque::text(value.as_ref())),
+        Value::Struct(object) => out.push_str(&object.name),
+        Value::Null => out.push('0'),
+        other => match to_text(other) {
+            Ok(text) => out.push_str(&text),
+            Err(error) => out.push_str(&error.to_string()),
+        },
+    }
+}
+
+/// Prints `items` between the first and the last mark, apart by the second.
+fn print_all<T>(
+    out: &mut String,
+    marks: [&str; 3],
+    items: impl Iterator<Item = T>,
+    print: impl Fn(T, &mut String),
+) {
+    out.push_str(marks[0]);
+    for (at, item) in items.enumerate() {
+        if out.len() > MAX_VALUE_TEXT {
+            break;
+        }
+        if at > 0 {
+            out.push_str(marks[1]);
+        }
+        print(item, out);
+    }
+    out.push_str(marks[2]);
 }

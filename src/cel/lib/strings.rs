@@ -1,4 +1,4 @@
-//! Text functions (contract 3.7, without `format`) and `jsonpatch.escapeKey`. Offsets count code points.
+//! Text functions and `jsonpatch.escapeKey`. Offsets count code points.
 
 use super::args::{
     Outcome, SCAN, SCAN_TWICE, UNIT, check_length, display, no_such_overload, part, traversal,

@@ -1,6 +1,8 @@
 //! Calls into the function tables from tests: arguments as JSON, results as text.
 
 use super::{Function, Overload};
+use crate::cel::env::{Env, Slot};
+use crate::cel::plan::{Activation, PER_CALL_LIMIT};
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, Value};
 use crate::model::json::Json;
@@ -69,7 +71,7 @@ fn takes((param, value): (&Ty, &Value<'_>)) -> bool {
         Ty::List(_) => matches!(value, Value::List(_)),
         Ty::Duration => matches!(value, Value::Duration(_)),
         Ty::Timestamp => matches!(value, Value::Timestamp(_)),
-        Ty::Opaque(name) => value.type_name() == *name,
+        Ty::Opaque(name) | Ty::Object(name) => value.type_name() == *name,
         _ => false,
     }
 }
@@ -95,4 +97,34 @@ pub(super) fn show(value: &Value<'_>) -> String {
         Value::Optional(Some(inner)) => format!("optional({})", show(inner)),
         other => super::args::display(other),
     }
+}
+
+/// One case: an expression, the result as [`show`] prints it or the error.
+pub(super) type Expression = (&'static str, Result<&'static str, &'static str>);
+
+/// Evaluates every expression.
+pub(super) fn check_expressions(cases: &[Expression]) {
+    for (expression, expected) in cases {
+        let expected = expected.map(str::to_owned).map_err(str::to_owned);
+        assert_eq!(evaluate(expression), expected, "{expression}");
+    }
+}
+
+/// What an expression without variables gives.
+pub(super) fn evaluate(expression: &str) -> Result<String, String> {
+    struct Nothing;
+    impl<'a> Activation<'a> for Nothing {
+        fn variable(&self, _: Slot) -> Option<Value<'a>> {
+            None
+        }
+        fn composed(&self, _: usize) -> Result<Value<'a>, EvalError> {
+            Err(EvalError::NoSuchOverload)
+        }
+    }
+    let env = Env::admission().build();
+    let program = env.compile(expression).map_err(|error| error.to_string())?;
+    let value = program.eval(&Nothing, PER_CALL_LIMIT).value;
+    value
+        .map(|value| show(&value))
+        .map_err(|error| error.to_string())
 }

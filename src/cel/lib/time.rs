@@ -1,4 +1,4 @@
-//! Times and durations: Go's texts for them, and the getters (contract 3.6).
+//! Times and durations: Go's texts for them, and the getters.
 
 use super::args::{Outcome, UNIT};
 use super::{Call, Function, Overload};

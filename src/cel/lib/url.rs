@@ -1,4 +1,4 @@
-//! `url()` and its methods (contract 3.10).
+//! `url()` and its methods.
 
 mod escape;
 mod parse;

@@ -17,7 +17,7 @@ use crate::cel::value::{Map, Str, Value};
 const JUDGED: [&str; 2] = ["object", "oldObject"];
 
 /// Operations nested deeper than this are evaluated with an eye on the stack.
-const DEEP: u32 = 100;
+const DEEP: u32 = 40;
 
 /// Plans a checked expression.
 ///
@@ -98,7 +98,7 @@ impl Builder<'_> {
             ExprKind::Call { target, args, .. } => self.call(id, *target, args),
             ExprKind::List { elements } => self.list(elements),
             ExprKind::Map { entries } => self.map(entries),
-            ExprKind::Struct { name, fields } => self.construct(name, fields),
+            ExprKind::Struct { fields, .. } => self.construct(id, fields),
             ExprKind::Comprehension(fold) => self.fold(id, fold),
         }
     }
@@ -290,16 +290,16 @@ impl Builder<'_> {
         Ok(self.push(Op::Map(entries)))
     }
 
-    fn construct(&mut self, name: &str, fields: &[FieldEntry]) -> Built {
+    fn construct(&mut self, id: ExprId, fields: &[FieldEntry]) -> Built {
         let mut planned = Vec::with_capacity(fields.len());
         for field in fields {
             let value = self.node(field.value)?;
             planned.push((Arc::from(field.name.as_str()), value, field.optional));
         }
         let at = index(&self.plan.structs);
-        let name = name.strip_prefix('.').unwrap_or(name);
+        let name = self.checked.type_of(id).runtime_name().into();
         self.plan.structs.push(StructPlan {
-            name: name.into(),
+            name,
             fields: planned,
         });
         Ok(self.push(Op::Struct(at)))

@@ -36,7 +36,6 @@ pub(crate) struct ValueSet {
 
 impl ValueSet {
     /// The set of the elements of a constant list; `None` when one is no scalar (bytes count as none).
-    #[allow(clippy::cast_precision_loss)]
     pub(crate) fn new<'a>(items: impl Iterator<Item = Value<'a>>) -> Option<Self> {
         let mut set = Self::default();
         for item in items {

@@ -10,7 +10,7 @@ fn mistakes(kind: &str, spec: Tree) -> Vec<String> {
     schema
         .check(&object, None)
         .iter()
-        .map(ToString::to_string)
+        .map(|error| format!("{}: {}", error.path.dotted(), error.message))
         .collect()
 }
 
@@ -148,7 +148,7 @@ fn rules_about_a_change_need_an_old_value() {
         let found: Vec<String> = schema
             .check(new, old)
             .iter()
-            .map(ToString::to_string)
+            .map(|error| format!("{}: {}", error.path.dotted(), error.message))
             .collect();
         assert_eq!(found, want);
     }
@@ -173,7 +173,7 @@ fn messages_reasons_and_paths_follow_the_rule() {
     let found: Vec<String> = schema
         .check(&object, None)
         .iter()
-        .map(ToString::to_string)
+        .map(|error| format!("{}: {}", error.path.dotted(), error.message))
         .collect();
     let mut found: Vec<&str> = found.iter().map(String::as_str).collect();
     let compile = found.remove(4);

@@ -25,7 +25,7 @@ impl Value<'_> {
     /// # Errors
     /// Types that have no JSON form.
     pub fn to_json(&self) -> Result<Json<'static>, EvalError> {
-        convert(self, Rules::Protobuf)
+        Conversion::new(Rules::Protobuf).convert(self)
     }
 
     /// This value as part of an apply configuration: integers stay integers, constructed objects become objects.
@@ -33,7 +33,7 @@ impl Value<'_> {
     /// # Errors
     /// Types that have no form in a Kubernetes object.
     pub fn to_unstructured(&self) -> Result<Json<'static>, EvalError> {
-        convert(self, Rules::Unstructured)
+        Conversion::new(Rules::Unstructured).convert(self)
     }
 
     /// This value as Go writes its native form, for the output of constructed objects.
@@ -41,57 +41,113 @@ impl Value<'_> {
     /// # Errors
     /// Map keys that are no strings.
     pub(crate) fn to_native(&self) -> Result<Json<'static>, EvalError> {
-        convert(self, Rules::Native)
+        Conversion::new(Rules::Native).convert(self)
     }
 }
 
-fn convert(value: &Value<'_>, rules: Rules) -> Result<Json<'static>, EvalError> {
-    Ok(match value {
-        Value::Duration(nanos) if rules == Rules::Native => Json::Int(*nanos),
-        Value::Null if rules == Rules::Native => Json::Int(0),
-        Value::Opaque(value) if rules == Rules::Native => Json::from(value.text()),
-        Value::Type(ty) if rules == Rules::Native => Json::from(ty.runtime_name().to_owned()),
-        Value::Optional(None) if rules == Rules::Native => Json::Null,
-        Value::Null => Json::Null,
-        Value::Bool(value) => Json::Bool(*value),
-        Value::Int(value) => int(*value, rules),
-        Value::Uint(value) => uint(*value, rules),
-        Value::Double(value) if value.is_finite() => double(*value),
-        Value::Double(value) => {
-            return Err(EvalError::text(format!(
-                "google.protobuf.Value cannot have NaN or Infinity, found {value}"
-            )));
+/// Values that one conversion writes: several times what fits a Kubernetes object. Values made of values that are shared
+/// many times over may have far more.
+const MAX_STEPS: usize = 1_000_000;
+
+/// One conversion under way.
+struct Conversion {
+    rules: Rules,
+    left: usize,
+}
+
+impl Conversion {
+    const fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            left: MAX_STEPS,
         }
-        Value::String(text) => Json::from(text.to_string()),
-        Value::Bytes(octets) => Json::from(base64(octets)),
-        Value::List(List::Json(items)) if rules != Rules::Protobuf => {
-            Json::Array(items.iter().map(Json::to_owned_json).collect())
+    }
+
+    fn convert(&mut self, value: &Value<'_>) -> Result<Json<'static>, EvalError> {
+        let rules = self.rules;
+        self.left = self.left.checked_sub(1).ok_or(EvalError::Text(
+            "the value is too large to be written as JSON".into(),
+        ))?;
+        Ok(match value {
+            Value::Duration(nanos) if rules == Rules::Native => Json::Int(*nanos),
+            Value::Null if rules == Rules::Native => Json::Int(0),
+            Value::Opaque(value) if rules == Rules::Native => Json::from(value.text()),
+            Value::Type(ty) if rules == Rules::Native => Json::from(ty.runtime_name().to_owned()),
+            Value::Optional(None) if rules == Rules::Native => Json::Null,
+            Value::Null => Json::Null,
+            Value::Bool(value) => Json::Bool(*value),
+            Value::Int(value) => int(*value, rules),
+            Value::Uint(value) => uint(*value, rules),
+            Value::Double(value) if value.is_finite() => double(*value),
+            Value::Double(value) => {
+                return Err(EvalError::text(format!(
+                    "google.protobuf.Value cannot have NaN or Infinity, found {value}"
+                )));
+            }
+            Value::String(text) => Json::from(text.to_string()),
+            Value::Bytes(octets) => Json::from(base64(octets)),
+            Value::List(List::Json(items)) if rules != Rules::Protobuf => {
+                Json::Array(items.iter().map(Json::to_owned_json).collect())
+            }
+            Value::List(list) => Json::Array(
+                list.iter()
+                    .map(|item| self.convert(&item))
+                    .collect::<Result<_, _>>()?,
+            ),
+            Value::Map(Map::Json(map)) if rules != Rules::Protobuf => {
+                Json::Object((*map).clone()).to_owned_json()
+            }
+            Value::Map(map) => Json::Object(self.entries(map)?),
+            Value::Duration(_) | Value::Timestamp(_) => {
+                Json::from(crate::cel::lib::standard::to_text(value)?.to_string())
+            }
+            Value::Optional(Some(inner)) => self.convert(inner)?,
+            Value::Optional(None) => return Err(EvalError::text("optional.none() dereference")),
+            Value::Struct(object) => Json::Object(self.fields(object)?),
+            Value::Type(_) => {
+                return Err(EvalError::text("type conversion not supported for 'type'"));
+            }
+            Value::Opaque(value) => {
+                return Err(EvalError::text(format!(
+                    "type conversion error from '{}' to JSON",
+                    value.type_name()
+                )));
+            }
+        })
+    }
+
+    fn entries(&mut self, map: &Map<'_>) -> Result<json::Map<'static>, EvalError> {
+        map.iter()
+            .map(|(key, value)| match &key {
+                Value::String(key) => Ok((key.to_string(), self.convert(&value)?)),
+                other => Err(EvalError::text(format!(
+                    "map key {} is of type {}, not string",
+                    key_text(other),
+                    other.type_name()
+                ))),
+            })
+            .collect()
+    }
+
+    /// Values inside a constructed object are native values: integers stay numbers.
+    fn fields(&mut self, object: &Struct<'_>) -> Result<json::Map<'static>, EvalError> {
+        let outer = self.rules;
+        if outer == Rules::Protobuf {
+            self.rules = Rules::Unstructured;
         }
-        Value::List(list) => Json::Array(
-            list.iter()
-                .map(|item| convert(&item, rules))
-                .collect::<Result<_, _>>()?,
-        ),
-        Value::Map(Map::Json(map)) if rules != Rules::Protobuf => {
-            Json::Object((*map).clone()).to_owned_json()
-        }
-        Value::Map(map) => Json::Object(entries(map, rules)?),
-        Value::Duration(_) | Value::Timestamp(_) => {
-            Json::from(crate::cel::lib::standard::to_text(value)?.to_string())
-        }
-        Value::Optional(Some(inner)) => convert(inner, rules)?,
-        Value::Optional(None) => return Err(EvalError::text("optional.none() dereference")),
-        Value::Struct(object) => Json::Object(fields(object, rules)?),
-        Value::Type(_) => {
-            return Err(EvalError::text("type conversion not supported for 'type'"));
-        }
-        Value::Opaque(value) => {
-            return Err(EvalError::text(format!(
-                "type conversion error from '{}' to JSON",
-                value.type_name()
-            )));
-        }
-    })
+        let fields = object
+            .fields
+            .iter()
+            .map(|(name, value)| {
+                let value = self.convert(value).map_err(|cause| {
+                    EvalError::text(format!("fail to convert field {name:?}: {cause}"))
+                })?;
+                Ok((name.to_string(), value))
+            })
+            .collect();
+        self.rules = outer;
+        fields
+    }
 }
 
 fn int(value: i64, rules: Rules) -> Json<'static> {
@@ -113,38 +169,6 @@ fn double(value: f64) -> Json<'static> {
     super::order::lossless_int(value)
         .filter(|int| int.unsigned_abs() <= SAFE_INTEGER)
         .map_or(Json::Float(value), Json::Int)
-}
-
-fn entries(map: &Map<'_>, rules: Rules) -> Result<json::Map<'static>, EvalError> {
-    map.iter()
-        .map(|(key, value)| match &key {
-            Value::String(key) => Ok((key.to_string(), convert(&value, rules)?)),
-            other => Err(EvalError::text(format!(
-                "map key {} is of type {}, not string",
-                key_text(other),
-                other.type_name()
-            ))),
-        })
-        .collect()
-}
-
-/// Values inside a constructed object are native values: integers stay numbers.
-fn fields(object: &Struct<'_>, rules: Rules) -> Result<json::Map<'static>, EvalError> {
-    object
-        .fields
-        .iter()
-        .map(|(name, value)| {
-            let rules = if rules == Rules::Protobuf {
-                Rules::Unstructured
-            } else {
-                rules
-            };
-            let value = convert(value, rules).map_err(|cause| {
-                EvalError::text(format!("fail to convert field {name:?}: {cause}"))
-            })?;
-            Ok((name.to_string(), value))
-        })
-        .collect()
 }
 
 fn base64(octets: &[u8]) -> String {

@@ -50,6 +50,26 @@ impl Value<'_> {
         }
     }
 
+    /// The name of the type that the API server's evaluator keeps such a value in; some of its errors tell it.
+    pub(crate) fn go_type(&self) -> &str {
+        match self {
+            Self::Null => "types.Null",
+            Self::Bool(_) => "types.Bool",
+            Self::Int(_) => "types.Int",
+            Self::Uint(_) => "types.Uint",
+            Self::Double(_) => "types.Double",
+            Self::String(_) => "types.String",
+            Self::Bytes(_) => "types.Bytes",
+            Self::List(_) => "*types.baseList",
+            Self::Map(_) => "*types.baseMap",
+            Self::Duration(_) => "types.Duration",
+            Self::Timestamp(_) => "types.Timestamp",
+            Self::Type(_) => "*types.Type",
+            Self::Optional(_) => "*types.Optional",
+            Self::Struct(_) | Self::Opaque(_) => self.type_name(),
+        }
+    }
+
     /// Size in the cost model: code points, octets, elements, entries; 1 for everything else.
     #[must_use]
     pub fn cost_size(&self) -> u64 {

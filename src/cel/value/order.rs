@@ -17,7 +17,6 @@ const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 const TWO_64: f64 = 18_446_744_073_709_551_616.0;
 
 /// A double against an `int`, as cel-go compares them: within the range of `int`, as doubles.
-#[allow(clippy::cast_precision_loss)]
 pub(crate) fn double_int(double: f64, int: i64) -> Option<Ordering> {
     if double < -TWO_63 {
         return Some(Ordering::Less);
@@ -29,7 +28,6 @@ pub(crate) fn double_int(double: f64, int: i64) -> Option<Ordering> {
 }
 
 /// A double against a `uint`.
-#[allow(clippy::cast_precision_loss)]
 pub(crate) fn double_uint(double: f64, uint: u64) -> Option<Ordering> {
     if double < 0.0 {
         return Some(Ordering::Less);
@@ -46,18 +44,12 @@ pub(crate) fn int_uint(int: i64, uint: u64) -> Ordering {
 }
 
 /// The integer equal to `double`, when there is one.
-#[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
 pub(crate) fn lossless_int(double: f64) -> Option<i64> {
     (double > -TWO_63 && double < TWO_63 && (double as i64) as f64 == double)
         .then_some(double as i64)
 }
 
 /// The unsigned integer equal to `double`, when there is one.
-#[allow(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss
-)]
 pub(crate) fn lossless_uint(double: f64) -> Option<u64> {
     ((0.0..TWO_64).contains(&double) && (double as u64) as f64 == double).then_some(double as u64)
 }

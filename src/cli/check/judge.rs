@@ -8,14 +8,14 @@ use crate::model::fields::FieldError;
 use crate::model::gvk::{Gvk, Gvr, Scope};
 use crate::model::json::{Json, Map};
 use crate::model::request::Request;
-use crate::model::verdict::{Action, Finding, Outcome, Reason, Rule};
+use crate::model::verdict::{Action, Finding, Outcome, Reason, Rule, Severity};
 use crate::model::yaml::Document;
 use crate::model::yaml_out::to_yaml;
 use crate::owned_json;
 use crate::policy::conform;
 use crate::policy::judge::judge_all;
 use crate::policy::mutate::mutate;
-use crate::report::document::{MutationRow, ObjectRef, Problem, Row, RuleRef, Severity};
+use crate::report::document::{MutationRow, ObjectRef, Problem, Row, RuleRef};
 use crate::schema::catalog;
 
 /// Policy name of rows that come from the resource's own schema.
@@ -32,8 +32,8 @@ const FENCED_GROUPS: [&str; 3] = [
 pub struct Options<'o> {
     /// Namespace of manifests that name none.
     pub namespace: &'o str,
-    /// Whether passing rules become rows.
-    pub passes: bool,
+    /// Whether rules that hold or do not apply become rows.
+    pub all: bool,
 }
 
 /// What came out.
@@ -51,6 +51,8 @@ pub struct Judged {
     pub objects: usize,
     /// Rules that hold.
     pub passed: usize,
+    /// Policies whose match conditions do not hold.
+    pub skipped: usize,
 }
 
 /// Judges every document, in order.
@@ -92,7 +94,7 @@ pub fn all(loaded: &Loaded, documents: &[Document], options: &Options<'_>) -> Ju
                 Arc::new(named_namespace(&bare_namespace(), &request.namespace))
             }));
         }
-        one(&case, request, options.passes, &mut judged);
+        one(&case, request, options.all, &mut judged);
     }
     judged
 }
@@ -142,6 +144,11 @@ fn identify(document: &Document) -> Result<Gvk, String> {
             .str_at(&[key])
             .filter(|text| !text.is_empty())
     };
+    if document.value.as_object().is_none() {
+        return Err(
+            "not a Kubernetes object: expected a mapping with apiVersion and kind".to_owned(),
+        );
+    }
     let (api_version, kind) = match (text("apiVersion"), text("kind")) {
         (Some(api_version), Some(kind)) => (api_version, kind),
         (None, _) => return Err("not a Kubernetes object: apiVersion is missing".to_owned()),
@@ -179,7 +186,7 @@ struct Case<'c> {
     object: ObjectRef,
 }
 
-fn one(case: &Case<'_>, request: Request<'static>, passes: bool, judged: &mut Judged) {
+fn one(case: &Case<'_>, request: Request<'static>, all: bool, judged: &mut Judged) {
     let mutated = mutate(&case.loaded.set, &request);
     judged
         .mutations
@@ -204,10 +211,12 @@ fn one(case: &Case<'_>, request: Request<'static>, passes: bool, judged: &mut Ju
         return;
     }
     for finding in judge_all(&case.loaded.set, &request).findings {
-        if finding.outcome == Outcome::Pass {
-            judged.passed += 1;
+        match finding.outcome {
+            Outcome::Pass => judged.passed += 1,
+            Outcome::Skip => judged.skipped += 1,
+            Outcome::Fail | Outcome::Error => {}
         }
-        if passes || finding.outcome != Outcome::Pass {
+        if all || matches!(finding.outcome, Outcome::Fail | Outcome::Error) {
             judged.rows.push(case.row(&finding));
         }
     }
@@ -255,6 +264,16 @@ fn guess_resource(gvk: &Gvk) -> Gvr {
     Gvr::new(&gvk.api_version(), &plural)
 }
 
+impl Judged {
+    /// Whether policies had nothing at all to say about the manifests.
+    pub fn is_idle(&self) -> bool {
+        self.objects > 0
+            && self.passed + self.skipped == 0
+            && self.rows.is_empty()
+            && self.mutations.is_empty()
+    }
+}
+
 impl Case<'_> {
     /// A finding with the places of field and rule, its severity and its name.
     fn row(&self, finding: &Finding) -> Row {
@@ -271,12 +290,7 @@ impl Case<'_> {
                 .origin
                 .position(&policy.rule_path(&finding.rule))
                 .map(|at| at.line);
-            row.severity = policy
-                .about
-                .severity
-                .as_deref()
-                .and_then(Severity::parse)
-                .unwrap_or_default();
+            row.severity = policy.about.severity.unwrap_or_default();
         }
         row
     }

@@ -5,7 +5,7 @@
 //! field and of the rule.
 
 mod judge;
-mod policies;
+pub mod policies;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,8 +14,9 @@ use clap::{Args, ValueEnum};
 
 use super::input::{self, InputFile};
 use super::{Exit, print};
+use crate::model::verdict::Severity;
 use crate::model::yaml;
-use crate::report::document::{Document, PolicySet, Problem, Severity, VERSION};
+use crate::report::document::{Document, PolicySet, Problem, VERSION};
 use crate::report::{json, text};
 
 /// Arguments of `check`.
@@ -35,7 +36,8 @@ pub struct CheckArgs {
     /// Manifests: files, directories (read recursively), or `-` for standard input.
     #[arg(required = true, value_name = "MANIFEST")]
     manifests: Vec<PathBuf>,
-    /// Policies, bindings, profiles and parameters: files or directories. Default: the packs built into this binary.
+    /// Policies, bindings, profiles and parameters: files or directories. Repeatable, or separated by commas. They take
+    /// the place of the packs built into this binary, which are the default.
     #[arg(
         short,
         long,
@@ -54,7 +56,7 @@ pub struct CheckArgs {
     /// Output format.
     #[arg(short, long, value_enum, default_value_t = Format::Pretty)]
     output: Format,
-    /// Also list the rules that hold.
+    /// Also list the rules that hold and the policies whose match conditions do not.
     #[arg(long)]
     all: bool,
     /// Weakest severity that makes the exit code 1.
@@ -108,9 +110,15 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
     }
     let options = judge::Options {
         namespace: &args.namespace,
-        passes: args.all,
+        all: args.all,
     };
     let judged = judge::all(&loaded, &documents, &options);
+    if judged.is_idle() {
+        eprintln!(
+            "note: no rule judged or changed any of these manifests; look at the matchConstraints of the policies and their \
+             bindings"
+        );
+    }
     problems.extend(judged.problems);
     if judged.objects == 0 && problems.is_empty() {
         problems.push(Problem {
@@ -138,7 +146,7 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         mutations: judged.mutations,
         problems,
     }
-    .finish(judged.objects, judged.passed);
+    .finish(judged.objects, judged.passed, judged.skipped);
     let rendered = match args.output {
         Format::Pretty => {
             let sources = files

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail};
 
 use super::super::input;
-use crate::model::yaml::{self, Document};
+use crate::model::yaml::Document;
 use crate::policy::diagnostic::Sourced;
 use crate::policy::packs;
 use crate::policy::presets::{self, DEFAULT_PRESET};
@@ -25,9 +25,6 @@ pub struct Loaded {
 
 /// Name of the built-in packs among the sources.
 const BUILT_IN: &str = "built-in packs";
-
-/// Kinds of files that live beside policies and are not for the engine.
-const NOT_FOR_THE_ENGINE: [&str; 1] = ["PolicySuite"];
 
 /// Reads and compiles policies from `paths` (the built-in packs when empty), profiles from there, from `manifests` and
 /// from `--profile`.
@@ -53,13 +50,24 @@ pub fn load(
         )
     };
     // A manifest may bring the profile that it is to be judged by.
-    objects.extend(
-        manifests
-            .iter()
-            .cloned()
-            .map(Sourced::from)
-            .filter(|sourced| presets::profile_name(sourced).is_some()),
-    );
+    let brought: Vec<Sourced> = manifests
+        .iter()
+        .cloned()
+        .map(Sourced::from)
+        .filter(|sourced| presets::profile_name(sourced).is_some())
+        .collect();
+    // Who wrote the manifests chose the rules as well: not to be mistaken for a judgement by the shipped profile.
+    if profiles.is_empty() {
+        let names: Vec<&str> = brought.iter().filter_map(presets::profile_name).collect();
+        if !names.is_empty() {
+            notes.push(format!(
+                "the manifests bring their own GuardrailProfile ({}), which counts among those that judge them; \
+                 choose with --profile",
+                names.join(", ")
+            ));
+        }
+    }
+    objects.extend(brought);
     let wanted = wanted(profiles, &mut objects)?;
     // Presets can be chosen by name even when the policies come from elsewhere.
     let known: Vec<String> = objects
@@ -80,6 +88,14 @@ pub fn load(
         anyhow::anyhow!("{}\n{}", count(texts.len()), texts.join("\n"))
     })?;
     let guarded = set.policies().any(|policy| policy.takes_profiles());
+    if !guarded && (!wanted.is_empty() || choice.profiles.iter().any(|name| known.contains(name))) {
+        notes.push(format!(
+            "GuardrailProfile {} does nothing: no policy in {} has GuardrailProfile as its paramKind; add the shipped \
+             packs to --policies or leave it out",
+            choice.profiles.join(", "),
+            sources.join(", ")
+        ));
+    }
     let profiles = if guarded { choice.profiles } else { Vec::new() };
     if wanted.is_empty() && profiles == [DEFAULT_PRESET] {
         notes.push(format!(
@@ -145,7 +161,7 @@ fn from_paths(paths: &[PathBuf]) -> anyhow::Result<Vec<Sourced>> {
     }
     let mut objects = Vec::new();
     for file in files {
-        objects.extend(parse(&file.name, &file.text)?);
+        objects.extend(Sourced::read(&file.name, &file.text).context("policies")?);
     }
     Ok(objects)
 }
@@ -153,22 +169,7 @@ fn from_paths(paths: &[PathBuf]) -> anyhow::Result<Vec<Sourced>> {
 fn built_in(keep: impl Fn(&str) -> bool) -> anyhow::Result<Vec<Sourced>> {
     let mut objects = Vec::new();
     for (path, text) in packs::FILES.iter().filter(|(path, _)| keep(path)) {
-        objects.extend(parse(path, text)?);
+        objects.extend(Sourced::read(path, text).context("policies")?);
     }
     Ok(objects)
-}
-
-fn parse(name: &str, text: &str) -> anyhow::Result<Vec<Sourced>> {
-    let documents = yaml::read(name, text).context("policies")?;
-    Ok(documents
-        .into_iter()
-        .flat_map(Document::flatten)
-        .filter(|document| {
-            document
-                .value
-                .str_at(&["kind"])
-                .is_none_or(|kind| !NOT_FOR_THE_ENGINE.contains(&kind))
-        })
-        .map(Sourced::from)
-        .collect())
 }

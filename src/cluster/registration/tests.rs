@@ -240,24 +240,21 @@ fn leases_events_and_nodes_are_never_matched() {
 }
 
 #[test]
-fn differing_conditions_and_selectors_get_entries_of_their_own() {
+fn differing_selectors_get_entries_of_their_own() {
     let pods = || interest(Phase::Validate, vec![rule_for("", &["pods"], &["CREATE"])]);
-    let mut conditional = pods();
-    conditional.match_conditions = vec![("a".to_owned(), "true".to_owned())];
     let mut selective = pods();
     selective.object_selector = json!({"matchLabels": {"a": "b"}});
     let mut spaced = pods();
     spaced.namespace_selector = json!({
         "matchExpressions": [{"key": "team", "operator": "Exists"}]
     });
-    let made = webhooks_for(&[pods(), conditional, selective, spaced], &by_service());
+    let made = webhooks_for(&[pods(), selective, spaced], &by_service());
     assert_eq!(
         names(&made.validating),
         [
             "pods.validate.sandfence.dev",
             "pods-2.validate.sandfence.dev",
-            "pods-3.validate.sandfence.dev",
-            "pods-4.validate.sandfence.dev"
+            "pods-3.validate.sandfence.dev"
         ]
     );
     let with_both = made.validating["webhooks"]
@@ -272,10 +269,38 @@ fn differing_conditions_and_selectors_get_entries_of_their_own() {
     );
 }
 
+#[test]
+fn an_object_is_reviewed_once_under_the_conditions_that_all_its_policies_have() {
+    let with = |conditions: &[&str]| {
+        let mut pods = interest(Phase::Validate, vec![rule_for("", &["pods"], &["CREATE"])]);
+        pods.match_conditions = conditions
+            .iter()
+            .map(|name| ((*name).to_owned(), format!("'{name}' == ''")))
+            .collect();
+        pods
+    };
+    let conditions = |interests: &[Interest]| -> Vec<String> {
+        let made = webhooks_for(interests, &by_service());
+        assert_eq!(names(&made.validating), ["pods.validate.sandfence.dev"]);
+        let conditions = made.validating["webhooks"][0]["matchConditions"].clone();
+        let conditions = conditions.as_array().cloned().unwrap_or_default();
+        conditions
+            .iter()
+            .map(|c| c["name"].as_str().expect("text").to_owned())
+            .collect()
+    };
+    assert_eq!(conditions(&[with(&["a", "b"]), with(&["a", "c"])]), ["a"]);
+    assert_eq!(
+        conditions(&[with(&["a", "b"]), with(&["a", "b"])]),
+        ["a", "b"]
+    );
+    assert_eq!(conditions(&[with(&["a"]), with(&[])]), [""; 0]);
+}
+
 fn set_of(text: &str) -> Set {
     let documents = crate::model::yaml::read("test.yaml", text).expect("YAML");
     let objects = documents.into_iter().map(Into::into).collect();
-    Set::build(objects, &set::Settings::default()).expect("compiles")
+    Set::build(objects, &crate::policy::set::Settings::default()).expect("compiles")
 }
 
 /// A bound policy on Pods with these match conditions.
@@ -333,11 +358,14 @@ fn a_loaded_policy_wants_what_its_constraints_say() {
 }
 
 #[test]
-fn one_condition_over_parameters_keeps_all_of_them_here() {
+fn conditions_over_parameters_stay_here_and_the_others_go_to_the_api_server() {
     let set = set_of(&policy_on_pods(
         "[{name: a, expression: object.kind == 'Pod'}, {name: b, expression: params.data.on == 'yes'}]",
     ));
-    assert_eq!(interests_of(&set)[0].match_conditions, []);
+    assert_eq!(
+        interests_of(&set)[0].match_conditions,
+        [("a".to_owned(), "object.kind == 'Pod'".to_owned())]
+    );
 }
 
 #[test]
@@ -357,7 +385,7 @@ spec: {user: {runAsNonRoot: true}, host: {forbidNamespaces: true}}
     objects.extend(crate::model::yaml::read("profile.yaml", profile).expect("YAML"));
     let set = Set::build(
         objects.into_iter().map(Into::into).collect(),
-        &set::Settings::default(),
+        &crate::policy::set::Settings::default(),
     )
     .expect("compiles");
     let made = webhooks_for(&interests_of(&set), &by_service());
@@ -369,8 +397,7 @@ spec: {user: {runAsNonRoot: true}, host: {forbidNamespaces: true}}
             }
             if name.starts_with("pods") {
                 assert_eq!(
-                    entry["matchConditions"].as_array().map(Vec::len),
-                    Some(1),
+                    entry["matchConditions"][0]["name"], "sandbox-pods-only",
                     "{name}: of all Pods only those of sandboxes"
                 );
             }

@@ -270,6 +270,10 @@ fn hostile_exponents_cost_nothing() {
     assert_eq!(huge.as_approximate_float(), f64::INFINITY);
     assert_eq!(read("1e-1000000000").to_string(), "1e-9");
     assert_eq!(read("0e1000000000").as_int(), Some(0));
+    assert_eq!(read("0e-1000000000").add(&read("1")).unwrap(), read("1"));
+    // The scale of a zero shows in the double of a sum.
+    let sum = read("9m").sub(&read("0e-12")).unwrap();
+    assert_eq!(sum.as_approximate_float(), 0.009);
     assert_eq!(
         Quantity::parse(&format!("1234567890123456789e{}", 1_000_000)).err(),
         Some(QuantityError::Numeric)

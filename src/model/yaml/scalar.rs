@@ -34,7 +34,6 @@ impl Scalar {
             Self::Null => Json::Null,
             Self::Bool(value) => Json::Bool(value),
             Self::Int(value) => Json::Int(value),
-            #[allow(clippy::cast_precision_loss)]
             Self::Uint(value) => Json::Float(value as f64),
             Self::Float(value) if !value.is_finite() => {
                 return Err("infinity and NaN cannot be written in JSON".to_owned());
@@ -66,7 +65,6 @@ fn whole(value: f64) -> Option<i64> {
     if value.fract() != 0.0 || !(-LIMIT..LIMIT).contains(&value) {
         return None;
     }
-    #[allow(clippy::cast_possible_truncation)]
     Some(value as i64)
 }
 
@@ -78,12 +76,10 @@ fn float_key(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { ".inf" } else { "-.inf" }.to_owned();
     }
-    #[allow(clippy::cast_possible_truncation)]
     let text = format!("{:e}", value as f32);
     let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let power: i32 = exponent.parse().unwrap_or(0);
     if (-4..21).contains(&power) {
-        #[allow(clippy::cast_possible_truncation)]
         return format!("{}", value as f32);
     }
     let sign = if power < 0 { '-' } else { '+' };
@@ -106,11 +102,7 @@ pub fn resolve(text: &str, tag: Option<&str>) -> Result<Scalar, String> {
     }
     let scalar = plain(text);
     match (tag, scalar) {
-        (Some("float"), Scalar::Int(value)) =>
-        {
-            #[allow(clippy::cast_precision_loss)]
-            Ok(Scalar::Float(value as f64))
-        }
+        (Some("float"), Scalar::Int(value)) => Ok(Scalar::Float(value as f64)),
         (Some("timestamp"), text @ Scalar::Text(_)) => Ok(text),
         (Some(tag), scalar) if tag != scalar.type_name() => Err(format!(
             "cannot decode !!{} `{text}` as a !!{tag}",

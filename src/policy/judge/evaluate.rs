@@ -76,6 +76,7 @@ pub fn evaluate<'s>(bound: &'s Bound, scope: &Scope<'_>, param: Option<&Param>) 
         object: &scope.request.object,
         params: param.map(|param| &*param.object),
         namespace: NamespaceView::Declared,
+        authorizer: true,
     };
     match matched(inputs) {
         Ok(true) => {}
@@ -186,35 +187,48 @@ fn shown(request: &Request<'_>, value: Option<&Json<'_>>) -> Option<Json<'static
 }
 
 /// Messages by rule. The API server computes all of them, also those of rules that hold, from what the validations left
-/// of the budget; where the budget cannot run out, those of failing rules are enough.
+/// of the budget, and it matters whether that budget runs out. What variables cost is known once they were evaluated,
+/// and no run costs more than its limit: as soon as the rest is affordable, only messages of failing rules are computed.
 fn compute_messages(
     inputs: Inputs<'_, '_>,
     rules: &[compile::Rule],
     held: &[Held],
     validations: &Phase<'_, '_>,
 ) -> Result<Vec<Option<String>>, Exhausted> {
-    let expressions = rules.iter().filter(|rule| rule.message.is_some()).count() as u64;
-    if expressions == 0 {
-        return Ok(Vec::new());
-    }
-    let variables = inputs.programs.message_variables.iter();
-    let variables: u64 = variables
-        .map(|at| validations.cost(*at).unwrap_or(PER_CALL_LIMIT))
-        .sum();
-    let affordable = variables + expressions * PER_CALL_LIMIT <= validations.remaining();
-    if affordable && !held.iter().any(|held| matches!(held, Held::No)) {
-        return Ok(Vec::new());
-    }
+    let inputs = Inputs {
+        authorizer: false,
+        ..inputs
+    };
     let mut phase = Phase::new(inputs, validations.remaining());
-    let mut out = Vec::with_capacity(rules.len());
-    for (rule, held) in rules.iter().zip(held) {
-        let wanted = !affordable || matches!(held, Held::No);
-        out.push(match &rule.message {
-            Some(message) if wanted => message_text(&phase.run(message)?),
-            _ => None,
-        });
+    let mut open = rules.iter().filter(|rule| rule.message.is_some()).count() as u64;
+    let mut affordable = false;
+    let mut out = Vec::new();
+    for (at, (rule, held)) in rules.iter().zip(held).enumerate() {
+        let Some(message) = &rule.message else {
+            continue;
+        };
+        affordable = affordable || worst_case(&phase, validations, open) <= phase.remaining();
+        let fails = matches!(held, Held::No);
+        if !affordable || fails {
+            let text = message_text(&phase.run(message)?);
+            if fails {
+                out.resize(at + 1, None);
+                out[at] = text;
+            }
+        }
+        open -= 1;
     }
     Ok(out)
+}
+
+/// What `open` more messages can cost at most.
+fn worst_case(phase: &Phase<'_, '_>, validations: &Phase<'_, '_>, open: u64) -> u64 {
+    let variables = phase.message_variables().iter();
+    let unknown = variables.map(|at| match phase.cost(*at) {
+        Some(_) => 0,
+        None => validations.cost(*at).unwrap_or(PER_CALL_LIMIT),
+    });
+    unknown.sum::<u64>() + open * PER_CALL_LIMIT
 }
 
 /// The usable text of a computed message: one line, not blank, not too long.
@@ -237,6 +251,7 @@ fn annotate<'s>(
     }
     let inputs = Inputs {
         namespace: NamespaceView::Whole,
+        authorizer: false,
         ..inputs
     };
     let mut phase = Phase::new(inputs, RUNTIME_BUDGET);

@@ -9,7 +9,8 @@ use super::super::activation::{EXHAUSTED, Inputs, Phase};
 use super::super::compile::{Change, Expression};
 use super::Kind;
 
-/// The object after the change; `None` when a `test` operation kept the patch from being applied.
+/// The object after the change; `None` when there is nothing to apply, or a `test` operation kept the patch from being
+/// applied.
 ///
 /// # Errors
 /// The API server's text.
@@ -21,6 +22,9 @@ pub fn apply(
     match change {
         Change::JsonPatch(expression) => {
             let operations = operations(&evaluate(inputs, expression)?)?;
+            if operations.is_empty() {
+                return Ok(None);
+            }
             let current = inputs.object.to_owned_json();
             match apply_patch(&current, &operations) {
                 Ok(patched) => strict(inputs.object, patched, kind).map(Some),
@@ -30,6 +34,10 @@ pub fn apply(
         }
         Change::Apply(expression) => {
             let value = evaluate(inputs, expression)?;
+            if matches!(&value, Value::Struct(object) if object.fields.is_empty() && kind.schema.is_some())
+            {
+                return check_names(&value).map(|()| None);
+            }
             merge(inputs, &value, kind).map(Some)
         }
     }
@@ -175,9 +183,9 @@ fn walk(value: &Value<'_>, expected: &str, wrong: &mut Vec<String>) {
                 walk(value, &format!("{expected}.{field}"), wrong);
             }
         }
-        Value::List(List::Made(items)) => {
-            for item in items.iter() {
-                walk(item, expected, wrong);
+        Value::List(list @ (List::Made(_) | List::Joined(_))) => {
+            for item in list.iter() {
+                walk(&item, expected, wrong);
             }
         }
         Value::Map(Map::Made(entries)) => {

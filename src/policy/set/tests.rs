@@ -143,8 +143,7 @@ fn what_has_no_effect_is_noted() {
     assert_eq!(
         built.notes(),
         [
-            "MutatingAdmissionPolicy/m does nothing: no guardrail profile is loaded",
-            "ValidatingAdmissionPolicy/g does nothing: no guardrail profile is loaded",
+            "MutatingAdmissionPolicy/m, ValidatingAdmissionPolicy/g do nothing: no guardrail profile is in force",
             "ValidatingAdmissionPolicy/p does nothing: no binding names it",
             "binding b does nothing: its policy q is not loaded",
         ]
@@ -214,9 +213,9 @@ spec:
     assert_eq!(
         mistakes(text),
         [
-            "p.yaml:6:3: GuardrailProfile/x: spec.runtimeClas: unknown field",
             "p.yaml:7:23: GuardrailProfile/x: spec.namespaceSelector.matchLabel: unknown field",
-            "p.yaml:5:3: GuardrailProfile/x: spec.enforcement: expected one of \"Deny\", \"Warn\", \"Audit\", found \"Block\"",
+            "p.yaml:6:3: GuardrailProfile/x: spec.runtimeClas: unknown field",
+            "p.yaml:5:3: GuardrailProfile/x: spec.enforcement: Unsupported value: \"Block\": supported values: \"Deny\", \"Warn\", \"Audit\"",
         ]
     );
 }
@@ -245,7 +244,7 @@ fn the_fingerprint_depends_on_meaning_alone() {
 }
 
 #[test]
-fn interests_say_what_a_webhook_must_see() {
+fn demands_say_what_a_webhook_must_see() {
     let text = policy(
         "
 failurePolicy: Ignore
@@ -263,15 +262,15 @@ validations:
     let unbound =
         policy("validations:\n- expression: 'true'", "Deny").replace("name: p}", "name: u}");
     let unbound = unbound.split("---").next().expect("policy");
-    let interests = set(&format!("{text}---\n{unbound}")).interests();
-    assert_eq!(interests.len(), 1);
-    let Interest {
+    let demands = set(&format!("{text}---\n{unbound}")).demands();
+    assert_eq!(demands.len(), 1);
+    let Demand {
         policy,
         mutating,
         constraints,
         conditions,
         failure,
-    } = &interests[0];
+    } = &demands[0];
     assert_eq!(
         (policy.as_str(), *mutating, *failure),
         ("p", false, FailurePolicy::Ignore)

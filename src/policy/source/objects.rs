@@ -5,7 +5,7 @@ use crate::model::gvk::Gvk;
 use crate::model::json::Json;
 use crate::model::names;
 use crate::model::selector::LabelSelector;
-use crate::model::verdict::Action;
+use crate::model::verdict::{Action, Severity};
 
 use crate::schema::catalog;
 
@@ -47,8 +47,6 @@ const METADATA: [&str; 15] = [
     "selfLink",
     "uid",
 ];
-
-const SEVERITIES: [&str; 5] = ["info", "low", "medium", "high", "critical"];
 
 const ACTIONS: [(&str, Action); 3] = [
     ("Deny", Action::Deny),
@@ -236,13 +234,14 @@ pub fn profile(object: &Object<'_>) -> Option<Item> {
     {
         object.root.errors().push(error.path, error.message);
     }
+    // The schema has checked the word.
+    let enforcement = spec.key("enforcement");
+    let enforcement = enforcement.value().and_then(Json::as_str);
+    let action = ACTIONS.iter().find(|(word, _)| Some(*word) == enforcement);
     Some(Item::Profile(Profile {
         name: object.name.clone(),
         namespaces: LabelSelector::read(&spec.key("namespaceSelector")),
-        enforcement: spec
-            .key("enforcement")
-            .word(&ACTIONS)
-            .unwrap_or(Action::Deny),
+        enforcement: action.map_or(Action::Deny, |(_, action)| *action),
     }))
 }
 
@@ -435,12 +434,11 @@ impl Object<'_> {
     fn about(&self) -> About {
         let spec = &self.spec;
         let text = |key: &str| spec.key(key).text().map(str::to_owned);
-        let severity = text("severity").map(|word| word.to_ascii_lowercase());
-        check_severity(&spec.key("severity"), severity.as_deref());
+        let severity = spec.key("severity");
         About {
             title: text("title"),
             category: text("category"),
-            severity,
+            severity: severity_of(&severity, severity.text()),
             remediation: text("remediation"),
             controls: spec
                 .key("controls")
@@ -459,16 +457,12 @@ impl Object<'_> {
 
     fn annotations(&self) -> About {
         let text = |key: &str| self.annotation(key).and_then(Json::as_str);
-        let severity = text("severity").map(str::to_ascii_lowercase);
         let annotations = self.root.key("metadata").key("annotations");
-        check_severity(
-            &annotations.key("sandfence.dev/severity"),
-            severity.as_deref(),
-        );
+        let severity = annotations.key("sandfence.dev/severity");
         About {
             title: text("title").map(str::to_owned),
             category: text("category").map(str::to_owned),
-            severity,
+            severity: severity_of(&severity, text("severity")),
             remediation: text("remediation").map(str::to_owned),
             controls: split(text("controls")),
             rules: split(text("rules")),
@@ -476,13 +470,16 @@ impl Object<'_> {
     }
 }
 
-fn check_severity(field: &Field<'_>, severity: Option<&str>) {
-    if let Some(word) = severity
-        && !SEVERITIES.contains(&word)
-    {
-        let words = SEVERITIES.join(", ");
-        field.fail(format!("expected one of {words}, found {word:?}"));
+/// The severity that `word` names; any other word is a mistake in `field`.
+fn severity_of(field: &Field<'_>, word: Option<&str>) -> Option<Severity> {
+    let word = word?;
+    let severity = Severity::parse(word);
+    if severity.is_none() {
+        let words = Severity::ALL.map(Severity::as_str).join(", ");
+        let found = word.to_ascii_lowercase();
+        field.fail(format!("expected one of {words}, found {found:?}"));
     }
+    severity
 }
 
 /// The parts of a comma-separated annotation.

@@ -12,7 +12,7 @@ use crate::schema::catalog;
 
 use super::super::diagnostic::{Diagnostic, Sourced};
 use super::super::judge::judge;
-use super::super::mutate::mutate;
+use super::super::mutate::{is_native, mutate};
 use super::super::presets::profile_name;
 use super::super::set::{Set, Settings};
 use super::super::source::{ADMISSION_GROUP, OWN_GROUP};
@@ -209,6 +209,7 @@ impl<'s> Runner<'s> {
         for (pointer, value) in &source.set {
             objects::set(&mut object, pointer, value.clone())?;
         }
+        default(&mut object);
         Ok(object)
     }
 
@@ -256,6 +257,15 @@ impl<'s> Runner<'s> {
             namespace,
             ..Request::create(resource, object)
         })
+    }
+}
+
+/// Custom resources reach policies with the defaults of their schema.
+fn default(object: &mut Json<'static>) {
+    let text = |key: &str| object.str_at(&[key]).unwrap_or_default().to_owned();
+    let kind = Gvk::new(&text("apiVersion"), &text("kind"));
+    if let Some(schema) = catalog::get(&kind).filter(|_| !is_native(&kind)) {
+        schema.default(object);
     }
 }
 
@@ -411,7 +421,7 @@ fn match_findings(
                 && wanted
                     .contains
                     .as_ref()
-                    .is_none_or(|part| finding.message.contains(part))
+                    .is_none_or(|part| finding.denial().contains(part))
         });
         match hit {
             Some(at) => {

@@ -7,7 +7,7 @@ fn errors(schema: &Structural, object: Value) -> Vec<String> {
     schema
         .validate(&Json::from(object))
         .iter()
-        .map(ToString::to_string)
+        .map(|error| format!("{}: {}", error.path.dotted(), error.message))
         .collect()
 }
 

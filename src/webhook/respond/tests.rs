@@ -121,6 +121,7 @@ fn the_first_denial_shapes_the_status_and_all_are_causes_with_their_fields() {
         (review.outcome(), review.code()),
         (Outcome::Denied, Some(403))
     );
+    assert_eq!(review.denied_by, ["host/bind", "user/bind"]);
 }
 
 #[test]

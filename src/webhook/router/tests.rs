@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::webhook::admit::Namespaces;
 use crate::webhook::testing;
 
 struct Service {
@@ -120,6 +121,36 @@ async fn the_namespace_comes_from_the_snapshot() {
     assert_eq!(
         answer["response"]["status"]["message"],
         "ValidatingAdmissionPolicy 'ok-required' with binding 'everywhere' denied request: the namespace is closed"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_made_a_moment_ago_is_waited_for() {
+    let snapshots = testing::snapshots();
+    let service = service_with(Arc::clone(&snapshots), Limits::default());
+    let review = testing::review("fresh", json!({"ok": true})).to_string();
+    let asked = service.post("/validate", review.clone());
+    let arrives = async {
+        tokio::task::yield_now().await;
+        let object = json!({"metadata": {"name": "fresh", "labels": {"closed": ""}}});
+        let mut namespaces = Namespaces::clone(&snapshots.namespaces.load_full().expect("loaded"));
+        namespaces.insert("fresh".to_owned(), Arc::new(object.into()));
+        snapshots.namespaces.store(Some(Arc::new(namespaces)));
+        snapshots.namespaces_changed.notify_waiters();
+    };
+    let before = Instant::now();
+    let ((_, answer), ()) = tokio::join!(asked, arrives);
+    assert_eq!(before.elapsed(), Duration::ZERO, "no longer than it took");
+    assert_eq!(
+        answer["response"]["allowed"], false,
+        "judged with the labels of the namespace: {answer}"
+    );
+    let review = review.replace("fresh", "never");
+    let (_, answer) = service.post("/validate", review).await;
+    assert_eq!(before.elapsed(), NAMESPACE_WAIT);
+    assert_eq!(
+        answer["response"]["allowed"], true,
+        "no policy asks for its labels: {answer}"
     );
 }
 

@@ -109,7 +109,12 @@ fn types_that_json_has_not_work_too() {
             .map_err(|error| error.to_string())
     };
     let quantity = |text| Value::opaque(Quantity::parse(text).unwrap());
-    let at = |seconds| Value::Timestamp(Timestamp { seconds, ..Timestamp::default() });
+    let at = |seconds| {
+        Value::Timestamp(Timestamp {
+            seconds,
+            ..Timestamp::default()
+        })
+    };
     assert_eq!(
         run("sum", vec![Value::Uint(u64::MAX), Value::Uint(1)]),
         Err("unsigned integer overflow".into())
@@ -148,7 +153,10 @@ fn types_that_json_has_not_work_too() {
         Ok("[1, 1]".into())
     );
     assert_eq!(
-        run("unwrapOpt", vec![Value::some(Value::Int(1)), Value::Optional(None)]),
+        run(
+            "unwrapOpt",
+            vec![Value::some(Value::Int(1)), Value::Optional(None)]
+        ),
         Ok("[1]".into())
     );
     assert_eq!(

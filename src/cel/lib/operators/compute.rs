@@ -1,11 +1,10 @@
 //! What the operators compute.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
 use crate::cel::ast::ops;
 use crate::cel::value::order::{YEAR_LAST, YEAR_ONE};
-use crate::cel::value::{EvalError, List, Map, Timestamp, Value};
+use crate::cel::value::{EvalError, Map, Timestamp, Value};
 
 /// Nanoseconds in a second.
 const SECOND: i64 = 1_000_000_000;
@@ -125,7 +124,9 @@ impl Arithmetic {
             (Value::Bytes(a), Value::Bytes(b)) if self == Self::Add => {
                 Some(Value::Bytes([&a[..], &b[..]].concat().into()))
             }
-            (Value::List(a), Value::List(b)) if self == Self::Add => Some(concat(a, b)),
+            (Value::List(a), Value::List(b)) if self == Self::Add => {
+                return a.joined(b).map(Value::List);
+            }
             _ => None,
         };
         result.ok_or_else(|| {
@@ -235,16 +236,6 @@ fn elapsed(a: Timestamp, b: Timestamp) -> Result<i64, EvalError> {
     checked(nanos.checked_add(i64::from(a.nanos) - i64::from(b.nanos)))
 }
 
-fn concat<'a>(a: &List<'a>, b: &List<'a>) -> Value<'a> {
-    if a.is_empty() {
-        return Value::List(b.clone());
-    }
-    if b.is_empty() {
-        return Value::List(a.clone());
-    }
-    Value::list(a.iter().chain(b.iter()).collect())
-}
-
 /// `!value`
 ///
 /// # Errors
@@ -279,9 +270,25 @@ pub fn contains<'a>(element: &Value<'a>, container: &Value<'a>) -> Result<Value<
         Value::List(list) => Ok(Value::Bool(
             list.iter().any(|item| element.equals(&item) == Ok(true)),
         )),
+        Value::Map(Map::Made(entries))
+            if matches!(element, Value::Bytes(_)) && !entries.is_empty() =>
+        {
+            Err(unhashable())
+        }
         Value::Map(map) => Ok(Value::Bool(map.find(element).is_some())),
         _ => Err(EvalError::NoSuchOverload),
     }
+}
+
+/// Start of the errors with which the API server's evaluator gives up, where other errors may be absorbed.
+pub const INTERNAL: &str = "internal error: ";
+
+/// The error about bytes as a key: the API server's evaluator fails itself.
+#[must_use]
+pub fn unhashable() -> EvalError {
+    EvalError::text(format!(
+        "{INTERNAL}runtime error: hash of unhashable type types.Bytes"
+    ))
 }
 
 /// `map` with one more entry.
@@ -289,6 +296,9 @@ pub fn contains<'a>(element: &Value<'a>, container: &Value<'a>) -> Result<Value<
 /// # Errors
 /// The key is there already.
 pub fn inserted<'a>(map: Map<'a>, key: Value<'a>, value: Value<'a>) -> Result<Map<'a>, EvalError> {
+    if matches!(key, Value::Bytes(_)) {
+        return Err(unhashable());
+    }
     let text = key.clone();
     map.inserted(key, value).ok_or_else(|| {
         EvalError::text(format!(
@@ -296,15 +306,4 @@ pub fn inserted<'a>(map: Map<'a>, key: Value<'a>, value: Value<'a>) -> Result<Ma
             crate::cel::lib::standard::key_text(&text)
         ))
     })
-}
-
-/// `list` with `items` added, in place when nobody else holds it.
-#[must_use]
-pub fn appended<'a>(list: List<'a>, item: Value<'a>) -> List<'a> {
-    let mut items = match list {
-        List::Made(items) => items,
-        json @ List::Json(_) => Arc::new(json.iter().collect()),
-    };
-    Arc::make_mut(&mut items).push(item);
-    List::Made(items)
 }

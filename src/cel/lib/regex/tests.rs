@@ -291,4 +291,11 @@ fn size_and_depth_are_bounded() {
         ))
     );
     assert!(compile(&"a?".repeat(5_000)).is_ok());
+    // Data may not ask for as much as an expression.
+    assert!(compile(r"\pL{150}").is_ok());
+    assert!(compile_data(r"\pL{60}").is_ok());
+    assert_eq!(
+        compile_data(r"\pL{150}").err().as_deref(),
+        Some(r"error parsing regexp: expression too large: `\pL{150}`")
+    );
 }
