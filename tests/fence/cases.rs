@@ -33,12 +33,12 @@ pub const REFUSED: &[Refused] = &[
         manifest: "privileged-init.yaml",
         by: &[
             (
-                "sandbox-guardrails-user",
+                "sandbox-guardrails-privileges",
                 "spec.podTemplate.spec.initContainers[0].securityContext.privileged (container setup) is true; remove \
                  it or set it to false (profile restricted, spec.user.allowPrivilegeEscalation)",
             ),
             (
-                "sandbox-guardrails-user",
+                "sandbox-guardrails-privileges",
                 "spec.podTemplate.spec.initContainers[0].securityContext.allowPrivilegeEscalation (container setup) \
                  is not set; set it to false (profile restricted, spec.user.allowPrivilegeEscalation)",
             ),
@@ -66,7 +66,7 @@ pub const REFUSED: &[Refused] = &[
 pub const WEAKENED: Refused = Refused {
     manifest: "weakened.yaml",
     by: &[(
-        "sandbox-guardrails-user",
+        "sandbox-guardrails-privileges",
         "spec.podTemplate.spec.containers[0].securityContext.allowPrivilegeEscalation (container agent) is true; set \
          it to false (profile restricted, spec.user.allowPrivilegeEscalation)",
     )],
@@ -84,17 +84,17 @@ pub const DIRECT_POD: Refused = Refused {
 /// A debug container as `kubectl debug` adds it by default.
 pub const DEBUG_CONTAINER: &[Refusal] = &[
     (
-        "sandbox-guardrails-capabilities",
+        "sandbox-guardrails-privileges",
         "spec.ephemeralContainers[0].securityContext.capabilities.drop (container debug) is not set; drop ALL \
          (profile restricted, spec.user.dropCapabilities)",
     ),
     (
-        "sandbox-guardrails-capabilities",
+        "sandbox-guardrails-privileges",
         "spec.ephemeralContainers[0].securityContext.capabilities.add (container debug) has SYS_PTRACE; remove it, \
          none may be added (profile restricted, spec.user.allowedCapabilities)",
     ),
     (
-        "sandbox-guardrails-user",
+        "sandbox-guardrails-privileges",
         "spec.ephemeralContainers[0].securityContext.allowPrivilegeEscalation (container debug) is not set; set it to \
          false (profile restricted, spec.user.allowPrivilegeEscalation)",
     ),
