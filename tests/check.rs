@@ -165,7 +165,7 @@ fn standard_input_and_the_built_in_packs_need_no_arguments() {
     assert_eq!(document["results"][0]["object"]["file"], json!("<stdin>"));
     assert_eq!(
         document["results"][0]["policy"],
-        json!("sandbox-guardrails-images")
+        json!("supply-chain-images")
     );
 }
 

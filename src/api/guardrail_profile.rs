@@ -13,6 +13,8 @@ use super::common::{LabelSelector, OBJECT_NAME, positive_quantity};
 
 /// Pod Security allows user identifiers up to this; the kernel's own limit is one above it.
 const MAX_UID: i64 = 2_147_483_647;
+/// A user as the API server names it, such as `system:serviceaccount:agent-sandbox-system:agent-sandbox-controller`.
+const USER: &str = r"^\S+$";
 /// A capability by its kernel name without prefix, or `ALL`.
 const CAPABILITY: &str = r"^[A-Z][A-Z0-9_]*$";
 /// `host`, `host:port` or either with the leading part of a repository path.
@@ -43,6 +45,16 @@ pub struct GuardrailProfileSpec {
     /// What happens to a request that breaks the profile. Absent: Deny.
     #[serde(default)]
     pub enforcement: Enforcement,
+    /// The users that run sandboxes, service accounts of controllers as a rule: they alone may write what ties objects
+    /// together, such as reserved labels, owners and status. Absent: the service accounts of this product and of
+    /// agent-sandbox in their usual namespaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(
+        length(min = 1, max = 32),
+        inner(length(min = 1, max = 253), regex(pattern = USER)),
+        extend("x-kubernetes-list-type" = "set")
+    )]
+    pub controllers: Option<Vec<String>>,
     /// The isolation runtime. Absent: any runtime.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runtime_class: Option<RuntimeClassGuard>,

@@ -11,11 +11,15 @@ macro_rules! shipped {
 
 /// Every policy and profile of `policies/`, sorted; suites are not among them.
 pub const FILES: &[Shipped] = shipped![
+    "policies/pod-security/baseline-containers.yaml",
+    "policies/pod-security/baseline-node.yaml",
+    "policies/pod-security/bindings.yaml",
+    "policies/pod-security/restricted-user.yaml",
+    "policies/pod-security/restricted.yaml",
     "policies/profiles/baseline.yaml",
     "policies/profiles/restricted.yaml",
     "policies/sandbox-guardrails/host.yaml",
     "policies/sandbox-guardrails/identity.yaml",
-    "policies/sandbox-guardrails/images.yaml",
     "policies/sandbox-guardrails/kernel.yaml",
     "policies/sandbox-guardrails/lifetime.yaml",
     "policies/sandbox-guardrails/network.yaml",
@@ -25,4 +29,11 @@ pub const FILES: &[Shipped] = shipped![
     "policies/sandbox-guardrails/runtime-class.yaml",
     "policies/sandbox-guardrails/user.yaml",
     "policies/sandbox-guardrails/volumes.yaml",
+    "policies/sandbox-integrity/children.yaml",
+    "policies/sandbox-integrity/deletion.yaml",
+    "policies/sandbox-integrity/metadata.yaml",
+    "policies/sandbox-integrity/network.yaml",
+    "policies/sandbox-integrity/pod-status.yaml",
+    "policies/sandbox-integrity/status.yaml",
+    "policies/supply-chain/images.yaml",
 ];

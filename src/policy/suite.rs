@@ -104,6 +104,8 @@ pub struct RequestSource {
     pub username: String,
     /// Groups.
     pub groups: Vec<String>,
+    /// The options of the request, such as `DeleteOptions`.
+    pub options: Json<'static>,
 }
 
 /// What the policies must say.

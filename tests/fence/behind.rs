@@ -16,6 +16,9 @@ use super::support::{Cluster, Namespace, Output, Tethered};
 /// How long policies may take to come into force.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 
+/// Who makes the Pods of sandboxes; nobody else may.
+const CONTROLLER: &str = "--as=system:serviceaccount:sandfence-system:sandfence";
+
 /// A namespace behind the fence.
 pub struct Fence {
     pub cluster: Cluster,
@@ -147,7 +150,12 @@ impl Fence {
         let direct = manifest(DIRECT_POD.manifest)?.replace("OWNER", owner);
         refused(
             &DIRECT_POD,
-            &self.kubectl(&["apply", "-f", "-"], &direct).await?,
+            &self
+                .kubectl(
+                    &["apply", "-f", "-", CONTROLLER, "--as-group=system:masters"],
+                    &direct,
+                )
+                .await?,
         )?;
         self.sandbox_pod(owner).await?;
 
@@ -174,7 +182,8 @@ impl Fence {
     /// The Pod of the compliant Sandbox, running.
     async fn sandbox_pod(&self, owner: &str) -> Result<()> {
         let pod = manifest("sandbox-pod.yaml")?.replace("OWNER", owner);
-        succeeds(self.kubectl(&["create", "-f", "-"], &pod).await?)?;
+        let create = ["create", "-f", "-", CONTROLLER, "--as-group=system:masters"];
+        succeeds(self.kubectl(&create, &pod).await?)?;
         let wait = [
             "wait",
             "--for=condition=Ready",
@@ -194,7 +203,7 @@ impl Fence {
 }
 
 /// The standard output of a command that must succeed.
-fn succeeds(output: Output) -> Result<String> {
+pub fn succeeds(output: Output) -> Result<String> {
     ensure!(
         output.status == 0,
         "kubectl ended with {}: {}",
@@ -248,6 +257,9 @@ pub async fn bind_natively(cluster: &Cluster) -> Result<()> {
     for path in [
         policies.join("profiles/restricted.yaml"),
         policies.join("sandbox-guardrails"),
+        policies.join("sandbox-integrity"),
+        policies.join("supply-chain"),
+        policies.join("pod-security"),
     ] {
         let files = policy_files(&path)?;
         for file in files {
@@ -259,7 +271,12 @@ pub async fn bind_natively(cluster: &Cluster) -> Result<()> {
     let listed = succeeds(cluster.kubectl(&["get", kinds, "-o", "json"], "").await?)?;
     let listed: Value = serde_json::from_str(&listed)?;
     let items = listed["items"].as_array().context("a list has items")?;
-    let bindings: Vec<Value> = items.iter().map(binding).collect::<Result<_>>()?;
+    // Those without parameters bring their bindings along.
+    let bindings: Vec<Value> = items
+        .iter()
+        .filter(|policy| policy["spec"]["paramKind"].is_object())
+        .map(binding)
+        .collect::<Result<_>>()?;
     let list = json!({"apiVersion": "v1", "kind": "List", "items": bindings});
     succeeds(
         cluster

@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod attacks;
 mod behind;
 mod cases;
 
@@ -102,6 +103,18 @@ async fn the_webhook_holds_the_fence_and_lists_every_refusal() -> Result<()> {
         expected.sort();
         assert_eq!(found, expected, "{}", case.manifest);
     }
+    assert_eq!(serve.stop()?.code(), Some(0));
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_known_way_out_is_stopped_by_its_rule() -> Result<()> {
+    let fence = Fence::build().await?;
+    let mut serve = serve(&fence.cluster).await?;
+    fence.settle(Some(&mut serve)).await?;
+    let held = attacks::Siege::lay(&fence).await?.hold().await;
+    let tried = held.with_context(|| format!("sandfence serve wrote {}", serve.log().display()))?;
+    anyhow::ensure!(tried >= attacks::FEWEST, "only {tried} ways out are tried");
     assert_eq!(serve.stop()?.code(), Some(0));
     Ok(())
 }

@@ -148,7 +148,7 @@ fn pairs(field: &Field<'_>) -> Vec<(String, Json<'static>)> {
 }
 
 fn request(field: &Field<'_>) -> RequestSource {
-    let _ = field.object(&["operation", "subResource", "user"]);
+    let _ = field.object(&["operation", "subResource", "user", "options"]);
     let operations = [
         ("CREATE", Operation::Create),
         ("UPDATE", Operation::Update),
@@ -162,6 +162,10 @@ fn request(field: &Field<'_>) -> RequestSource {
         sub_resource: field.key("subResource").text().map(str::to_owned),
         username: user.key("username").text().unwrap_or_default().to_owned(),
         groups: strings(&user.key("groups")),
+        options: field
+            .key("options")
+            .value()
+            .map_or(Json::Null, Json::to_owned_json),
     }
 }
 

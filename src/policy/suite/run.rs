@@ -252,6 +252,7 @@ impl<'s> Runner<'s> {
                 groups: case.request.groups.clone(),
                 ..UserInfo::default()
             },
+            options: case.request.options.clone(),
             old_object,
             namespace_object,
             namespace,

@@ -1,12 +1,12 @@
 use super::*;
 use crate::model::yaml;
 
-/// The documents below `policies/sandbox-guardrails`, as the suite names them.
-fn shipped(path: &str) -> Result<Vec<Document>, String> {
+/// The documents below `policies/<pack>`, as the suite names them.
+fn shipped(pack: &str, path: &str) -> Result<Vec<Document>, String> {
     let files = crate::policy::packs::FILES.iter();
     let documents = files
         .filter(|(name, _)| match path {
-            "." => name.starts_with("policies/sandbox-guardrails/"),
+            "." => name.starts_with(&format!("policies/{pack}/")),
             path => name.ends_with(path.trim_start_matches("..")),
         })
         .flat_map(|(name, text)| yaml::read(name, text).expect("shipped files are valid"))
@@ -21,11 +21,9 @@ fn suite(text: &str) -> Result<Suite, Vec<String>> {
     read(document).map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect())
 }
 
-#[test]
-fn the_suite_of_the_guardrails_passes() {
-    let text = include_str!("../../../policies/sandbox-guardrails/suite.yaml");
+fn passes(pack: &str, text: &str) {
     let suite = suite(text).expect("a valid suite");
-    let results = run(&suite, &shipped).expect("loads");
+    let results = run(&suite, &|path| shipped(pack, path)).expect("loads");
     assert_eq!(results.len(), suite.cases.len());
     let failed: Vec<String> = results
         .iter()
@@ -33,6 +31,22 @@ fn the_suite_of_the_guardrails_passes() {
         .map(|result| format!("{}: {}", result.name, result.failures.join("\n    ")))
         .collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
+}
+
+macro_rules! suites_pass {
+    ($($test:ident: $pack:literal),* $(,)?) => {$(
+        #[test]
+        fn $test() {
+            passes($pack, include_str!(concat!("../../../policies/", $pack, "/suite.yaml")));
+        }
+    )*};
+}
+
+suites_pass! {
+    the_suite_of_the_guardrails_passes: "sandbox-guardrails",
+    the_suite_of_pod_security_passes: "pod-security",
+    the_suite_of_sandbox_integrity_passes: "sandbox-integrity",
+    the_suite_of_supply_chain_passes: "supply-chain",
 }
 
 const POLICIES: &str = "

@@ -292,7 +292,7 @@ func (p *plane) writeFiles() error {
 		"admin":                   {"kubernetes-admin", "system:masters"},
 		"kube-controller-manager": {"system:kube-controller-manager"},
 		"kube-scheduler":          {"system:kube-scheduler"},
-		"kwok":                    {"kwok", "system:masters"},
+		"kwok":                    {"kwok", "system:masters", "system:nodes"},
 	} {
 		credentials, err := authority.client(subject[0], subject[1:]...)
 		if err != nil {
