@@ -74,6 +74,7 @@ const LAYERS: &[Layer] = &[
         name: "app",
         uses: &[
             "model",
+            "api",
             "policy",
             "config",
             "telemetry",
