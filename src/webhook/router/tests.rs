@@ -683,7 +683,7 @@ async fn what_is_no_conversion_review_is_refused_with_the_reason() {
         ),
         (
             list,
-            "request.objects: invalid type: map, expected a sequence at line 1 column 104",
+            "request.objects: invalid type: map, expected a sequence at line 1 column 97",
         ),
     ] {
         let (status, answer) = service().post("/convert", body.to_owned()).await;
