@@ -41,6 +41,11 @@ const LAYERS: &[Layer] = &[
         pure: true,
     },
     Layer {
+        name: "lifecycle",
+        uses: &["model", "api"],
+        pure: true,
+    },
+    Layer {
         name: "report",
         uses: &["model"],
         pure: true,
