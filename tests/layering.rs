@@ -41,6 +41,11 @@ const LAYERS: &[Layer] = &[
         pure: true,
     },
     Layer {
+        name: "lifecycle",
+        uses: &["model", "api"],
+        pure: true,
+    },
+    Layer {
         name: "report",
         uses: &["model"],
         pure: true,
@@ -74,6 +79,7 @@ const LAYERS: &[Layer] = &[
         name: "app",
         uses: &[
             "model",
+            "api",
             "policy",
             "config",
             "telemetry",

@@ -66,7 +66,9 @@ pub enum Endpoint {
 }
 
 impl Conversion {
-    fn document(&self) -> Value {
+    /// `spec.conversion`.
+    #[must_use]
+    pub fn document(&self) -> Value {
         let Self::Webhook(webhook) = self else {
             return json!({ "strategy": "None" });
         };

@@ -63,6 +63,12 @@ pub mod annotations {
     pub const V1ALPHA1_TEMPLATE_STATE: &str = "api.agents.x-k8s.io/v1alpha1-sandboxtemplate-state";
     /// On a stored SandboxWarmPool: the v1alpha1 object it was written as.
     pub const V1ALPHA1_WARM_POOL_STATE: &str = "api.agents.x-k8s.io/v1alpha1-sandboxwarmpool-state";
+    /// On the v1alpha1 view of a Sandbox: what v1alpha1 cannot show.
+    pub const V1BETA1_SANDBOX_STATE: &str = "api.agents.x-k8s.io/v1beta1-sandbox-state";
+    /// On the v1alpha1 view of a SandboxClaim: what v1alpha1 cannot show.
+    pub const V1BETA1_CLAIM_STATE: &str = "api.agents.x-k8s.io/v1beta1-sandboxclaim-state";
+    /// On the v1alpha1 view of a SandboxWarmPool: what v1alpha1 cannot show.
+    pub const V1BETA1_WARM_POOL_STATE: &str = "api.agents.x-k8s.io/v1beta1-sandboxwarmpool-state";
     /// On the v1alpha1 view of a template: its policy for volume claim templates.
     pub const V1BETA1_CLAIM_TEMPLATES_POLICY: &str =
         "api.agents.x-k8s.io/v1beta1-volume-claim-templates-policy";

@@ -4,6 +4,7 @@
 
 pub mod common;
 pub mod conditions;
+pub mod convert;
 pub mod crds;
 pub mod guardrail_profile;
 pub mod keys;

@@ -22,6 +22,7 @@ use crate::cluster::apply::{self, Applier};
 use crate::cluster::cache::{self, Loader};
 use crate::cluster::certificates::{Keep, Keeper};
 use crate::cluster::client::{self, ClientError};
+use crate::cluster::conversion::{self, Converter};
 use crate::cluster::policies::Origins;
 use crate::cluster::registration::Interest;
 use crate::cluster::watch::Follower;
@@ -142,6 +143,7 @@ pub async fn run(mut settings: Settings) -> Result<(), ServeError> {
     let authority = shared.spawn_certificates(&mut tasks);
     let interests = shared.spawn_snapshots(&mut tasks);
     if shared.settings.register {
+        shared.spawn_conversion(&mut tasks, authority.clone());
         shared.spawn_registration(&mut tasks, interests, authority);
     }
     let stopping = async move {
@@ -269,6 +271,28 @@ impl Shared {
         );
         tasks.spawn("policies", loader.run());
         interests
+    }
+
+    fn spawn_conversion(&self, tasks: &mut Tasks, authority: watch::Receiver<Option<String>>) {
+        let present = conversion::DEFINITIONS.map(|name| {
+            let (follower, views) = Follower::new(
+                self.client.clone(),
+                conversion::gvk(),
+                self.metrics.clone(),
+                Arc::new(Notify::new()),
+            );
+            let follower = follower.named(name).lightened(conversion::lighten);
+            tasks.spawn("definition-watch", follower.run());
+            views
+        });
+        let converter = Converter::new(
+            self.client.clone(),
+            self.settings.endpoint.clone(),
+            conversion::Inputs { authority, present },
+            Arc::clone(&self.readiness),
+            self.metrics.clone(),
+        );
+        tasks.spawn("conversion", converter.run());
     }
 
     fn spawn_registration(

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::check::policies;
 use super::{Exit, print};
@@ -24,9 +24,70 @@ pub struct RenderArgs {
 #[derive(Debug, Subcommand)]
 enum What {
     /// The CustomResourceDefinitions: the four agent-sandbox kinds and the three of sandfence.dev.
-    Crds,
+    Crds(CrdsArgs),
     /// The webhook configurations that the policies need, as `serve` registers them.
     Webhooks(WebhooksArgs),
+}
+
+/// Arguments of `render crds`.
+#[derive(Debug, Args)]
+struct CrdsArgs {
+    /// How the API server converts the agent-sandbox kinds between their versions. `serve` puts its webhook in charge of
+    /// definitions that are installed without.
+    #[arg(long, value_enum, default_value_t = Conversion::None)]
+    conversion: Conversion,
+    #[command(flatten)]
+    address: Address,
+}
+
+/// How the API server converts between versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Conversion {
+    /// It changes the version alone; fields that only one version has are lost.
+    None,
+    /// It asks the webhook.
+    Webhook,
+}
+
+/// Where the API server finds the webhook.
+#[derive(Debug, Args)]
+struct Address {
+    /// Register by this base URL instead of a Service.
+    #[arg(long, value_name = "URL", env = "SANDFENCE_WEBHOOK_URL")]
+    webhook_url: Option<String>,
+    /// Service through which the API server reaches the webhook.
+    #[arg(long, value_name = "NAME", default_value = "sandfence-webhook")]
+    webhook_service_name: String,
+    /// Port of that Service.
+    #[arg(long, value_name = "PORT", default_value_t = 443)]
+    webhook_service_port: u16,
+    /// Namespace of that Service.
+    #[arg(long, value_name = "NAMESPACE", default_value = "sandfence-system")]
+    webhook_namespace: String,
+    /// PEM file with the certificate authority that the API server checks the webhook against. Without it the field
+    /// is absent, for a certificate manager to fill in.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
+}
+
+impl Address {
+    fn endpoint(&self) -> anyhow::Result<Endpoint> {
+        Ok(match &self.webhook_url {
+            Some(url) => Endpoint::from_url(url)?,
+            None => Endpoint::from_service(
+                &self.webhook_service_name,
+                &self.webhook_namespace,
+                self.webhook_service_port,
+            )?,
+        })
+    }
+
+    fn ca_bundle(&self) -> anyhow::Result<Option<String>> {
+        let read = |path: &PathBuf| {
+            fs::read_to_string(path).with_context(|| format!("--ca-file {}", path.display()))
+        };
+        self.ca_file.as_ref().map(read).transpose()
+    }
 }
 
 /// Arguments of `render webhooks`.
@@ -44,18 +105,8 @@ struct WebhooksArgs {
     /// Guardrail profile that binds the policies: a name or a file. Repeatable. Default: `restricted`.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Vec<String>,
-    /// Register by this base URL instead of a Service.
-    #[arg(long, value_name = "URL", env = "SANDFENCE_WEBHOOK_URL")]
-    webhook_url: Option<String>,
-    /// Service through which the API server reaches the webhook.
-    #[arg(long, value_name = "NAME", default_value = "sandfence-webhook")]
-    webhook_service_name: String,
-    /// Port of that Service.
-    #[arg(long, value_name = "PORT", default_value_t = 443)]
-    webhook_service_port: u16,
-    /// Namespace of that Service.
-    #[arg(long, value_name = "NAMESPACE", default_value = "sandfence-system")]
-    webhook_namespace: String,
+    #[command(flatten)]
+    address: Address,
     /// Namespaces that are never judged, besides kube-system and the webhook's own.
     #[arg(
         long,
@@ -64,10 +115,6 @@ struct WebhooksArgs {
         env = "SANDFENCE_EXEMPT_NAMESPACES"
     )]
     exempt_namespaces: Vec<String>,
-    /// PEM file with the certificate authority that the API server checks the webhook against. Without it the field
-    /// is absent, for a certificate manager to fill in.
-    #[arg(long, value_name = "FILE")]
-    ca_file: Option<PathBuf>,
 }
 
 /// Runs `render`.
@@ -76,7 +123,7 @@ struct WebhooksArgs {
 /// The policies cannot be used, a name or URL cannot be registered, or stdout cannot be written.
 pub fn run(args: &RenderArgs) -> anyhow::Result<Exit> {
     let documents = match &args.what {
-        What::Crds => crds::all(&crds::Options::default()),
+        What::Crds(args) => definitions(args)?,
         What::Webhooks(args) => webhooks(args)?,
     };
     let documents: Vec<Json<'_>> = documents.into_iter().map(Json::from).collect();
@@ -84,19 +131,19 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<Exit> {
     Ok(Exit::Clean)
 }
 
+fn definitions(args: &CrdsArgs) -> anyhow::Result<Vec<serde_json::Value>> {
+    match args.conversion {
+        Conversion::None => Ok(crds::all(&crds::Options::default())),
+        Conversion::Webhook => Ok(render::crds_with_webhook(
+            &args.address.endpoint()?,
+            args.address.ca_bundle()?.as_deref(),
+        )),
+    }
+}
+
 fn webhooks(args: &WebhooksArgs) -> anyhow::Result<Vec<serde_json::Value>> {
-    let endpoint = match &args.webhook_url {
-        Some(url) => Endpoint::from_url(url)?,
-        None => Endpoint::from_service(
-            &args.webhook_service_name,
-            &args.webhook_namespace,
-            args.webhook_service_port,
-        )?,
-    };
-    let read = |path: &PathBuf| {
-        fs::read_to_string(path).with_context(|| format!("--ca-file {}", path.display()))
-    };
-    let ca_bundle = args.ca_file.as_ref().map(read).transpose()?;
+    let endpoint = args.address.endpoint()?;
+    let ca_bundle = args.address.ca_bundle()?;
     let loaded = policies::load(&args.policies, &args.profile, &[])?;
     let options = render::Options {
         endpoint,

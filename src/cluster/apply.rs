@@ -166,7 +166,7 @@ fn find(objects: &Objects) -> Option<&Json<'static>> {
 /// Whether the object present has every field that is wanted; the API server adds defaults. Entries of lists are found
 /// by their name where they have one: the API server keeps their order, not ours, and foreign entries are no business
 /// of ours unless they carry our name.
-fn agrees(wanted: &Value, present: Option<&Json<'_>>) -> bool {
+pub(super) fn agrees(wanted: &Value, present: Option<&Json<'_>>) -> bool {
     match (wanted, present) {
         (Value::Object(fields), Some(present)) => fields
             .iter()

@@ -9,6 +9,7 @@ pub mod backoff;
 pub mod cache;
 pub mod certificates;
 pub mod client;
+pub mod conversion;
 pub mod policies;
 pub mod registration;
 pub mod watch;

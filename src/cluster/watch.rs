@@ -81,6 +81,8 @@ pub struct Follower {
     dirty: Arc<Notify>,
     /// Only the object of this name.
     name: Option<&'static str>,
+    /// Takes away what nobody reads before an object is kept.
+    lighten: fn(&mut DynamicObject),
     backoff: Backoff,
 }
 
@@ -101,6 +103,7 @@ impl Follower {
             views,
             dirty,
             name: None,
+            lighten: |_| {},
             backoff: Backoff::default(),
         };
         (follower, receiver)
@@ -110,6 +113,13 @@ impl Follower {
     #[must_use]
     pub fn named(mut self, name: &'static str) -> Self {
         self.name = Some(name);
+        self
+    }
+
+    /// Keeps objects without what `lighten` takes away.
+    #[must_use]
+    pub fn lightened(mut self, lighten: fn(&mut DynamicObject)) -> Self {
+        self.lighten = lighten;
         self
     }
 
@@ -212,6 +222,7 @@ impl Follower {
         let stream = watcher(api, config).default_backoff();
         let mut bursts = stream.boxed().ready_chunks(BURST);
         let mut index = Index::new(resource);
+        index.lighten = self.lighten;
         while let Some(burst) = bursts.next().await {
             let mut changed = false;
             for event in burst {
@@ -252,6 +263,7 @@ struct Index<'a> {
     resource: &'a ApiResource,
     objects: Objects,
     listing: Option<Objects>,
+    lighten: fn(&mut DynamicObject),
 }
 
 impl<'a> Index<'a> {
@@ -260,6 +272,7 @@ impl<'a> Index<'a> {
             resource,
             objects: Objects::new(),
             listing: None,
+            lighten: |_| {},
         }
     }
 
@@ -299,6 +312,7 @@ impl<'a> Index<'a> {
     fn read(&self, mut object: DynamicObject) -> Option<((String, String), Arc<Json<'static>>)> {
         // Bookkeeping of the API server, often larger than the object.
         object.metadata.managed_fields = None;
+        (self.lighten)(&mut object);
         let key = (object.namespace().unwrap_or_default(), object.name_any());
         let document = document(object, self.resource)?;
         Some((key, Arc::new(document)))

@@ -192,6 +192,8 @@ pub enum CertificateSource {
 pub struct Limits {
     /// Bytes of a request body.
     pub body: usize,
+    /// Bytes of the body of a conversion, which carries all objects of a list.
+    pub conversion_body: usize,
     /// Connections at once.
     pub connections: usize,
     /// Time for the TLS handshake.
@@ -213,6 +215,8 @@ impl Default for Limits {
         Self {
             // The API server admits objects of 3 MiB and an update carries two of them.
             body: 8 * 1024 * 1024,
+            // 5,000 sandboxes of 25 KB, with the state of the older version in their annotations.
+            conversion_body: 128 * 1024 * 1024,
             // An API server holds a handful of HTTP/2 connections; the rest is room for probes and tools.
             connections: 1_024,
             handshake: Duration::from_secs(5),

@@ -19,6 +19,31 @@ pub const API_VERSION: &str = "admission.k8s.io/v1";
 /// The kind of the review.
 pub const KIND: &str = "AdmissionReview";
 
+/// What a body must be.
+pub(super) struct Expected {
+    /// Accepted API versions, the preferred one first.
+    pub api_versions: &'static [&'static str],
+    /// The kind.
+    pub kind: &'static str,
+    /// The kind in a sentence.
+    pub a_kind: &'static str,
+    /// What the request is for, in a sentence.
+    pub purpose: &'static str,
+}
+
+const ADMISSION: Expected = Expected {
+    api_versions: &[API_VERSION],
+    kind: KIND,
+    a_kind: "an AdmissionReview",
+    purpose: "to judge",
+};
+
+/// A review as it comes in: who it says it is, and its request.
+pub(super) trait Envelope<'a>: Deserialize<'a> {
+    /// `apiVersion` and `kind`.
+    fn identity(&self) -> (Option<&str>, Option<&str>);
+}
+
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Review<'a> {
@@ -30,10 +55,16 @@ struct Review<'a> {
     request: Option<Wire<'a>>,
 }
 
+impl<'a> Envelope<'a> for Review<'a> {
+    fn identity(&self) -> (Option<&str>, Option<&str>) {
+        (self.api_version.as_deref(), self.kind.as_deref())
+    }
+}
+
 /// As [`Review`], content unseen.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Envelope {
+struct Unseen {
     #[serde(default)]
     api_version: Option<String>,
     #[serde(default)]
@@ -105,10 +136,27 @@ impl From<WireUser> for UserInfo {
 /// # Errors
 /// The body is no `admission.k8s.io/v1` AdmissionReview that can be judged and answered.
 pub fn decode(body: &[u8]) -> Result<Request<'_>, Rejection> {
+    let review: Review<'_> = read(body, &ADMISSION)?;
+    let Some(wire) = review.request else {
+        return Err(no_request(&ADMISSION));
+    };
+    check_content(&wire)?;
+    Ok(into_request(wire))
+}
+
+/// Reads one review of the expected type.
+///
+/// # Errors
+/// The body is something else.
+pub(super) fn read<'a, T: Envelope<'a>>(
+    body: &'a [u8],
+    expected: &Expected,
+) -> Result<T, Rejection> {
+    let a_kind = expected.a_kind;
     if body.iter().all(u8::is_ascii_whitespace) {
         return Err(Rejection::new(
             Cause::Empty,
-            "expected an AdmissionReview, found an empty body",
+            format!("expected {a_kind}, found an empty body"),
         ));
     }
     // Derived decoders would take an array of the fields as well.
@@ -116,17 +164,14 @@ pub fn decode(body: &[u8]) -> Result<Request<'_>, Rejection> {
     if !is_object && serde_json::from_slice::<IgnoredAny>(body).is_ok() {
         return Err(Rejection::new(
             Cause::NotAReview,
-            "expected an AdmissionReview, found a JSON value that is no object",
+            format!("expected {a_kind}, found a JSON value that is no object"),
         ));
     }
-    let review: Review<'_> =
-        serde_json::from_slice(body).map_err(|error| diagnose(body, &error))?;
-    check_type(review.api_version.as_deref(), review.kind.as_deref())?;
-    let Some(wire) = review.request else {
-        return Err(no_request());
-    };
-    check_content(&wire)?;
-    Ok(into_request(wire))
+    let review: T =
+        serde_json::from_slice(body).map_err(|error| diagnose::<T>(body, &error, expected))?;
+    let (api_version, kind) = review.identity();
+    check_type(api_version, kind, expected)?;
+    Ok(review)
 }
 
 fn into_request(wire: Wire<'_>) -> Request<'_> {
@@ -151,16 +196,21 @@ fn into_request(wire: Wire<'_>) -> Request<'_> {
     }
 }
 
-fn check_type(api_version: Option<&str>, kind: Option<&str>) -> Result<(), Rejection> {
-    for (field, expected, found) in [
-        ("apiVersion", API_VERSION, api_version),
-        ("kind", KIND, kind),
+fn check_type(
+    api_version: Option<&str>,
+    kind: Option<&str>,
+    expected: &Expected,
+) -> Result<(), Rejection> {
+    for (field, accepted, found) in [
+        ("apiVersion", expected.api_versions, api_version),
+        ("kind", &[expected.kind], kind),
     ] {
-        if found != Some(expected) {
+        if !found.is_some_and(|found| accepted.contains(&found)) {
             let found = found.map_or_else(|| "none".to_owned(), |found| format!("{found:?}"));
+            let accepted: Vec<String> = accepted.iter().map(|a| format!("{a:?}")).collect();
             return Err(Rejection::new(
                 Cause::NotAReview,
-                format!("{field}: expected {expected:?}, found {found}"),
+                format!("{field}: expected {}, found {found}", accepted.join(" or ")),
             ));
         }
     }
@@ -196,15 +246,22 @@ fn check_content(wire: &Wire<'_>) -> Result<(), Rejection> {
     Ok(())
 }
 
-fn no_request() -> Rejection {
+pub(super) fn no_request(expected: &Expected) -> Rejection {
     Rejection::new(
         Cause::NotAReview,
-        "request: expected the request to judge, found none",
+        format!(
+            "request: expected the request {}, found none",
+            expected.purpose
+        ),
     )
 }
 
 /// What to say about bytes that did not decode. Positions are those of the first pass.
-fn diagnose(body: &[u8], error: &serde_json::Error) -> Rejection {
+fn diagnose<'a, T: Envelope<'a>>(
+    body: &'a [u8],
+    error: &serde_json::Error,
+    expected: &Expected,
+) -> Rejection {
     let position = format!("line {} column {}", error.line(), error.column());
     if error.is_eof() {
         return Rejection::new(
@@ -218,27 +275,26 @@ fn diagnose(body: &[u8], error: &serde_json::Error) -> Rejection {
     if !error.is_data() {
         return Rejection::new(Cause::Malformed, format!("the body is not JSON: {error}"));
     }
-    match serde_json::from_slice::<Envelope>(body) {
-        Ok(envelope) => {
-            if let Err(rejection) =
-                check_type(envelope.api_version.as_deref(), envelope.kind.as_deref())
-            {
+    match serde_json::from_slice::<Unseen>(body) {
+        Ok(unseen) => {
+            let (api_version, kind) = (unseen.api_version.as_deref(), unseen.kind.as_deref());
+            if let Err(rejection) = check_type(api_version, kind, expected) {
                 return rejection;
             }
-            if envelope.request.is_none() {
-                return no_request();
+            if unseen.request.is_none() {
+                return no_request(expected);
             }
         }
         Err(error) if error.is_data() => {
             return Rejection::new(
                 Cause::NotAReview,
-                format!("expected an {API_VERSION} {KIND}: {error}"),
+                format!("expected {}: {error}", expected.a_kind),
             );
         }
         Err(error) => return diagnose_syntax(&error),
     }
     let mut bytes = serde_json::Deserializer::from_slice(body);
-    let located: Result<Review<'_>, _> = serde_path_to_error::deserialize(&mut bytes);
+    let located: Result<T, _> = serde_path_to_error::deserialize(&mut bytes);
     let message = match located {
         Err(located) => format!("{}: {}", located.path(), located.inner()),
         Ok(_) => error.to_string(),

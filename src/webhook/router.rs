@@ -11,11 +11,12 @@ use axum::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use axum::routing::{get, post};
 use futures::FutureExt as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
 use super::admit::{Admitted, Answered, Hook, Snapshots, Unknown, admit};
+use super::convert::{self, Converted};
 use super::health;
 use super::reject::{Cause, Rejection, json};
 use super::respond::Outcome;
@@ -27,9 +28,12 @@ use crate::telemetry::readiness::Readiness;
 const MARGIN: Duration = Duration::from_millis(200);
 /// Shortest time for a request, whatever the query says.
 const SHORTEST: Duration = Duration::from_millis(500);
+/// Longest time for a conversion. The API server gives up after 30 s, and an object that cannot be converted cannot be
+/// read at all: better late than never.
+const CONVERSION_PATIENCE: Duration = Duration::from_secs(25);
 /// How long a namespace that is not in the snapshot is waited for: watches bring it within milliseconds.
 const NAMESPACE_WAIT: Duration = Duration::from_secs(1);
-/// Large reviews judged at once, beside the workers: each may hold one core for a while.
+/// Large reviews worked on at once, beside the workers: each may hold one core for a while.
 const LARGE_AT_ONCE: usize = 4;
 
 /// What the handlers share.
@@ -66,13 +70,17 @@ impl Hooks {
 
 type Shared = Arc<Hooks>;
 
-/// The routes of the HTTPS server: both webhooks and the probes.
+/// Label of the metrics of conversion, where [`Hook`] names the others.
+const CONVERT: &str = "convert";
+
+/// The routes of the HTTPS server: the webhooks and the probes.
 pub fn router(hooks: Hooks) -> Router {
     let readiness = Arc::clone(&hooks.readiness);
     let hooks = Arc::new(hooks);
     Router::new()
         .route("/mutate", post(mutate))
         .route("/validate", post(validate))
+        .route("/convert", post(convert))
         .method_not_allowed_fallback(wrong_method)
         .with_state(hooks)
         .merge(health::probes(readiness))
@@ -86,6 +94,48 @@ async fn mutate(State(hooks): State<Shared>, request: Request<Body>) -> Response
 
 async fn validate(State(hooks): State<Shared>, request: Request<Body>) -> Response<Body> {
     handle(hooks, Hook::Validate, request).await
+}
+
+async fn convert(State(hooks): State<Shared>, request: Request<Body>) -> Response<Body> {
+    let span = tracing::info_span!(
+        "conversion",
+        objects = tracing::field::Empty,
+        seconds = tracing::field::Empty,
+    );
+    let answer = async {
+        match conversion(&hooks, request).await {
+            Ok(converted) => json(StatusCode::OK, converted.body),
+            Err(rejection) => reject(&hooks, rejection),
+        }
+    };
+    answer.instrument(span).await
+}
+
+/// Converts a review. A list of thousands of objects comes as one: bodies above the usual limit are read one at a time
+/// for each slot of the large ones, so that what they hold in memory is bounded.
+async fn conversion(hooks: &Shared, request: Request<Body>) -> Result<Converted, Rejection> {
+    let limits = &hooks.limits;
+    check_head(request.headers(), limits.conversion_body)?;
+    let deadline = Instant::now() + patience(request.uri(), CONVERSION_PATIENCE);
+    let large = announced(request.headers()).is_some_and(|length| length > limits.body as u64);
+    let (slot, limit) = if large {
+        (Some(slot(hooks, deadline).await?), limits.conversion_body)
+    } else {
+        (None, limits.body)
+    };
+    let body = read_body(request.into_body(), limit, deadline).await?;
+    let started = std::time::Instant::now();
+    let converted = if body.len() <= limits.inline_body {
+        convert::answer(&body)?
+    } else {
+        let slot = match slot {
+            Some(slot) => slot,
+            None => self::slot(hooks, deadline).await?,
+        };
+        beside(slot, deadline, move || convert::answer(&body)).await?
+    };
+    hooks.count_conversion(&converted, started.elapsed());
+    Ok(converted)
 }
 
 async fn wrong_method(State(hooks): State<Shared>, request: Request<Body>) -> Response<Body> {
@@ -104,7 +154,7 @@ async fn not_found(uri: Uri) -> Response<Body> {
     Rejection::new(
         Cause::NotFound,
         format!(
-            "{}: expected /mutate, /validate, /healthz or /readyz",
+            "{}: expected /mutate, /validate, /convert, /healthz or /readyz",
             uri.path()
         ),
     )
@@ -203,18 +253,15 @@ async fn judge(
     }
     let snapshots = Arc::clone(&hooks.snapshots);
     let body = body.clone();
-    beside(hooks, deadline, move || {
+    let slot = slot(hooks, deadline).await?;
+    beside(slot, deadline, move || {
         admit(hook, &body, &snapshots, unknown)
     })
     .await
 }
 
-/// Judges on a thread of its own, so that probes and small reviews are answered meanwhile.
-async fn beside(
-    hooks: &Shared,
-    deadline: Instant,
-    judge: impl FnOnce() -> Result<Admitted, Rejection> + Send + 'static,
-) -> Result<Admitted, Rejection> {
+/// Waits for the right to work on a large review.
+async fn slot(hooks: &Shared, deadline: Instant) -> Result<OwnedSemaphorePermit, Rejection> {
     let overloaded = || {
         Rejection::new(
             Cause::Overloaded,
@@ -223,23 +270,31 @@ async fn beside(
             ),
         )
     };
-    let slot = tokio::time::timeout_at(deadline, Arc::clone(&hooks.large).acquire_owned())
+    tokio::time::timeout_at(deadline, Arc::clone(&hooks.large).acquire_owned())
         .await
         .ok()
         .and_then(Result::ok)
-        .ok_or_else(overloaded)?;
+        .ok_or_else(overloaded)
+}
+
+/// Works on a thread of its own, so that probes and small reviews are answered meanwhile.
+async fn beside<T: Send + 'static>(
+    slot: OwnedSemaphorePermit,
+    deadline: Instant,
+    work: impl FnOnce() -> Result<T, Rejection> + Send + 'static,
+) -> Result<T, Rejection> {
     let span = tracing::Span::current();
-    let judging = tokio::task::spawn_blocking(move || {
+    let working = tokio::task::spawn_blocking(move || {
         let _slot = slot;
-        span.in_scope(judge)
+        span.in_scope(work)
     });
-    match tokio::time::timeout_at(deadline, judging).await {
+    match tokio::time::timeout_at(deadline, working).await {
         Ok(Ok(answered)) => answered,
         // The judge catches its own panics; a task ends otherwise only with the runtime.
         Ok(Err(_)) => Err(Rejection::new(Cause::NotReady, "the process is stopping")),
         Err(_elapsed) => Err(Rejection::new(
             Cause::Timeout,
-            "the review was not judged in the time that the API server gives",
+            "the review was not answered in the time that the API server gives",
         )),
     }
 }
@@ -281,6 +336,30 @@ impl Hooks {
     }
 }
 
+impl Hooks {
+    fn count_conversion(&self, converted: &Converted, elapsed: Duration) {
+        let span = tracing::Span::current();
+        span.record("objects", converted.objects);
+        span.record("seconds", elapsed.as_secs_f64());
+        self.metrics
+            .reviews
+            .get_or_create_owned(&ReviewLabels {
+                webhook: CONVERT,
+                operation: "CONVERT",
+                outcome: converted.word(),
+            })
+            .inc();
+        self.metrics
+            .review_seconds
+            .get_or_create_owned(&WebhookLabels { webhook: CONVERT })
+            .observe(elapsed.as_secs_f64());
+        match &converted.failure {
+            Some(problem) => tracing::error!(%problem, "objects could not be converted"),
+            None => tracing::debug!("objects converted"),
+        }
+    }
+}
+
 fn check_head(headers: &HeaderMap, limit: usize) -> Result<(), Rejection> {
     let given = headers
         .get(header::CONTENT_TYPE)
@@ -295,14 +374,18 @@ fn check_head(headers: &HeaderMap, limit: usize) -> Result<(), Rejection> {
             ),
         ));
     }
-    let announced = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    match announced {
+    match announced(headers) {
         Some(length) if length > limit as u64 => Err(too_large(&format!("{length} bytes"), limit)),
         _ => Ok(()),
     }
+}
+
+/// The length that the head announces.
+fn announced(headers: &HeaderMap) -> Option<u64> {
+    headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse().ok())
 }
 
 fn too_large(found: &str, limit: usize) -> Rejection {

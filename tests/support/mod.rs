@@ -34,6 +34,7 @@ mod cluster;
 mod janitor;
 mod plane;
 mod process;
+pub mod serving;
 mod wait;
 
 pub use audit::{AuditedRequest, Mark};
