@@ -63,6 +63,29 @@ impl Program {
         &self.text
     }
 
+    /// The variables of an activation that evaluation may ask for.
+    #[must_use]
+    pub fn slots(&self) -> Vec<Slot> {
+        let named = self.plan.slot_names.iter();
+        named.map(|(slot, _)| *slot).collect()
+    }
+
+    /// The fields of `variables` that evaluation may ask for, each once, in the order of the expression.
+    #[must_use]
+    pub fn composed(&self) -> Vec<usize> {
+        let mut out = Vec::new();
+        for qualifier in self.plan.attributes.iter().flat_map(|a| &a.qualifiers) {
+            if let Key::Composed {
+                index: Some(index), ..
+            } = &qualifier.key
+                && !out.contains(index)
+            {
+                out.push(*index);
+            }
+        }
+        out
+    }
+
     /// Evaluates with the variables of `activation`, at a cost of at most `limit` (normally [`PER_CALL_LIMIT`]).
     pub fn eval<'a>(&'a self, activation: &dyn Activation<'a>, limit: u64) -> Evaluation<'a> {
         super::eval::run(&self.plan, activation, limit)

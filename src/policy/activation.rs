@@ -13,6 +13,7 @@ use crate::model::json::{Json, Map};
 use crate::model::request::{Request, UserInfo};
 
 use super::compile::{Expression, Programs};
+use super::reuse::{Presets, Shared, Variables, bit, in_variable};
 
 /// The text of the API server when a phase costs more than its budget.
 pub const EXHAUSTED: &str =
@@ -228,7 +229,7 @@ pub enum NamespaceView {
 
 /// What a phase evaluates with.
 #[derive(Clone, Copy)]
-pub struct Inputs<'p, 'r> {
+pub struct Inputs<'m, 'p, 'r> {
     /// Shared by the request.
     pub scope: &'p Scope<'r>,
     /// The programs of the policy.
@@ -241,12 +242,18 @@ pub struct Inputs<'p, 'r> {
     pub namespace: NamespaceView,
     /// Whether `authorizer` has a value.
     pub authorizer: bool,
+    /// What the parameter object alone decides.
+    pub presets: Option<&'p Presets>,
+    /// What the policies of the request have in common, while they judge the same object.
+    pub shared: Option<&'m Shared<'p>>,
 }
 
 /// One phase of evaluating one policy: its own memory of variables, its own budget.
-pub struct Phase<'p, 'r> {
-    inputs: Inputs<'p, 'r>,
+pub struct Phase<'m, 'p, 'r> {
+    inputs: Inputs<'m, 'p, 'r>,
     memory: RefCell<Vec<Memo<'p>>>,
+    /// The variables that the expression under way asked for.
+    asked: Cell<Variables>,
     /// Cost of variables since it was last charged.
     pending: Cell<u64>,
     budget: u64,
@@ -257,16 +264,19 @@ pub struct Phase<'p, 'r> {
 enum Memo<'p> {
     Unknown,
     Running,
+    /// Its cost was charged, its value is not at hand.
+    Charged(u64),
     Known(Result<Value<'p>, EvalError>, u64),
 }
 
-impl<'p, 'r> Phase<'p, 'r> {
+impl<'m, 'p, 'r> Phase<'m, 'p, 'r> {
     /// A fresh phase.
     #[must_use]
-    pub fn new(inputs: Inputs<'p, 'r>, budget: u64) -> Self {
+    pub fn new(inputs: Inputs<'m, 'p, 'r>, budget: u64) -> Self {
         Self {
             inputs,
             memory: RefCell::new(Vec::new()),
+            asked: Cell::new(0),
             pending: Cell::new(0),
             budget,
         }
@@ -286,11 +296,11 @@ impl<'p, 'r> Phase<'p, 'r> {
         &mut self,
         expression: &'p Expression,
     ) -> Result<Result<Value<'p>, String>, Exhausted> {
-        let evaluation = expression.program.eval(self, PER_CALL_LIMIT);
-        for cost in [self.pending.take(), evaluation.cost] {
+        let (value, cost) = self.outcome(expression);
+        for cost in [self.pending.take(), cost] {
             self.budget = self.budget.checked_sub(cost).ok_or(Exhausted)?;
         }
-        Ok(evaluation.value.map_err(|error| {
+        Ok(value.map_err(|error| {
             format!(
                 "expression '{}' resulted in error: {error}",
                 expression.text
@@ -308,9 +318,61 @@ impl<'p, 'r> Phase<'p, 'r> {
     #[must_use]
     pub fn cost(&self, variable: usize) -> Option<u64> {
         match self.memory.borrow().get(variable) {
-            Some(Memo::Known(_, cost)) => Some(*cost),
+            Some(Memo::Known(_, cost) | Memo::Charged(cost)) => Some(*cost),
             _ => None,
         }
+    }
+
+    /// The outcome of an expression and its own cost: kept from before, or evaluated now. The cost of its variables is
+    /// pending afterwards.
+    fn outcome(&self, expression: &'p Expression) -> (Result<Value<'p>, EvalError>, u64) {
+        if let Some(kept) = self.inputs.presets.and_then(|known| known.get(expression))
+            && let Some(outcome) = &kept.outcome
+        {
+            self.charge(kept.asked);
+            return (outcome.clone(), kept.cost);
+        }
+        if let Some(shared) = self.inputs.shared
+            && let Some(kept) = shared.get(expression)
+            && let Some(outcome) = kept.outcome
+        {
+            self.charge(kept.asked);
+            return (outcome, kept.cost);
+        }
+        let before = self.asked.replace(0);
+        let evaluation = expression.program.eval(self, PER_CALL_LIMIT);
+        let asked = self.asked.replace(before);
+        if let Some(shared) = self.inputs.shared {
+            shared.keep(expression, &evaluation.value, (evaluation.cost, asked));
+        }
+        (evaluation.value, evaluation.cost)
+    }
+
+    /// Charges variables that somebody asked for in another phase as if it had been in this one.
+    fn charge(&self, mut variables: Variables) {
+        while variables != 0 {
+            let index = variables.trailing_zeros() as usize;
+            variables &= variables - 1;
+            if self.cost(index).is_some() {
+                continue;
+            }
+            let Some((_, expression)) = self.inputs.programs.variables.get(index) else {
+                continue;
+            };
+            match self.inputs.presets.and_then(|known| known.get(expression)) {
+                Some(kept) => {
+                    self.pend(kept.cost);
+                    self.set(index, Memo::Charged(kept.cost));
+                    self.charge(kept.asked);
+                }
+                // It is kept as well, or evaluated again: its error is part of what is kept of those who asked.
+                None => drop(self.composed(index)),
+            }
+        }
+    }
+
+    fn pend(&self, cost: u64) {
+        self.pending.set(self.pending.get().saturating_add(cost));
     }
 
     fn set(&self, index: usize, memo: Memo<'p>) {
@@ -325,7 +387,7 @@ impl<'p, 'r> Phase<'p, 'r> {
     }
 }
 
-impl<'p> Activation<'p> for Phase<'p, '_> {
+impl<'p> Activation<'p> for Phase<'_, 'p, '_> {
     fn variable(&self, slot: Slot) -> Option<Value<'p>> {
         let Inputs {
             scope,
@@ -334,6 +396,7 @@ impl<'p> Activation<'p> for Phase<'p, '_> {
             params,
             namespace,
             authorizer,
+            ..
         } = self.inputs;
         let slots = &programs.slots;
         let slot = Some(slot);
@@ -365,26 +428,26 @@ impl<'p> Activation<'p> for Phase<'p, '_> {
     }
 
     fn composed(&self, index: usize) -> Result<Value<'p>, EvalError> {
+        self.asked.set(self.asked.get() | bit(index));
+        let mut charged = None;
         match self.memory.borrow().get(index) {
             Some(Memo::Known(value, _)) => return value.clone(),
             Some(Memo::Running) => {
                 return Err(EvalError::text("a variable refers to itself"));
             }
-            _ => {}
+            Some(Memo::Charged(cost)) => charged = Some(*cost),
+            Some(Memo::Unknown) | None => {}
         }
         let Some((name, expression)) = self.inputs.programs.variables.get(index) else {
             return Err(EvalError::text("unknown variable"));
         };
         self.set(index, Memo::Running);
-        let evaluation = expression.program.eval(self, PER_CALL_LIMIT);
-        self.pending
-            .set(self.pending.get().saturating_add(evaluation.cost));
-        let value = evaluation.value.map_err(|error| {
-            EvalError::text(format!(
-                "composited variable {name:?} fails to evaluate: {error}"
-            ))
-        });
-        self.set(index, Memo::Known(value.clone(), evaluation.cost));
+        let (value, cost) = self.outcome(expression);
+        if charged.is_none() {
+            self.pend(cost);
+        }
+        let value = value.map_err(|error| in_variable(name, &error));
+        self.set(index, Memo::Known(value.clone(), cost));
         value
     }
 }

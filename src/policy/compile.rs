@@ -12,6 +12,7 @@ use crate::cel::types::Type;
 use crate::model::verdict::Reason;
 
 use super::diagnostic::Diagnostic;
+use super::reuse::Uses;
 use super::source::{Body, Mutation, Named, Policy, Reinvocation, Text};
 
 /// Where issues about an expression as a whole point.
@@ -24,6 +25,12 @@ pub struct Expression {
     pub text: String,
     /// Ready to run.
     pub program: Program,
+    /// What its outcome depends on.
+    pub uses: Uses,
+    /// Its number among the expressions of the policy.
+    pub place: usize,
+    /// Its number among the expressions that several policies have, if it is one.
+    pub shared: Option<usize>,
 }
 
 /// A compiled validation.
@@ -80,6 +87,8 @@ pub struct Programs {
     pub message_variables: Vec<usize>,
     /// Where the variables of the environments live.
     pub slots: Slots,
+    /// How many expressions there are.
+    pub places: usize,
 }
 
 /// Where activations find what; the same in all environments of a policy.
@@ -108,8 +117,10 @@ pub struct Slots {
 pub fn compile(policy: &Policy) -> Result<Programs, Vec<Diagnostic>> {
     let mut compiler = Compiler {
         policy,
+        slots: Slots::default(),
         fields: Vec::new(),
         uses: Vec::new(),
+        places: 0,
         diagnostics: Vec::new(),
     };
     let programs = compiler.policy();
@@ -132,10 +143,13 @@ pub fn mentions(text: &str) -> Option<BTreeSet<String>> {
 
 struct Compiler<'p> {
     policy: &'p Policy,
+    slots: Slots,
     /// Variables known so far, with their types.
     fields: Vec<(String, Type)>,
-    /// Of each variable, those that its expression uses.
-    uses: Vec<BTreeSet<usize>>,
+    /// What each variable depends on.
+    uses: Vec<Uses>,
+    /// How many expressions were compiled.
+    places: usize,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -161,7 +175,7 @@ impl Compiler<'_> {
 
     fn policy(&mut self) -> Option<Programs> {
         let matching = self.base().authorizer().build();
-        let slots = Slots {
+        self.slots = Slots {
             object: matching.slot("object"),
             old_object: matching.slot("oldObject"),
             request: matching.slot("request"),
@@ -184,12 +198,14 @@ impl Compiler<'_> {
             variables: variables.collect::<Option<_>>()?,
             work,
             message_variables,
-            slots,
+            slots: self.slots,
+            places: self.places,
         })
     }
 
     fn variables(&mut self) -> Vec<(String, Option<Expression>)> {
         let mut out: Vec<(String, Option<Expression>)> = Vec::new();
+        let mut redefined = false;
         for Named { name, expression } in &self.policy.variables {
             let env = self.composed(self.base().authorizer()).build();
             let compiled = self.compile(&env, expression, &[]);
@@ -197,9 +213,12 @@ impl Compiler<'_> {
             let ty = compiled.as_ref().map_or(Type::Dyn, |expression| {
                 expression.program.result_type().clone()
             });
-            let uses = self.used(&expression.text);
+            let uses = compiled
+                .as_ref()
+                .map_or_else(Uses::default, |expression| expression.uses.clone());
             match self.fields.iter().position(|(known, _)| known == name) {
                 Some(at) => {
+                    redefined = true;
                     self.fields[at].1 = ty;
                     self.uses[at] = uses;
                     out[at].1 = compiled;
@@ -209,6 +228,16 @@ impl Compiler<'_> {
                     self.uses.push(uses);
                     out.push((name.clone(), compiled));
                 }
+            }
+        }
+        if redefined {
+            // Those between the two definitions were compiled with the first and will be evaluated with the second.
+            let compiled = out
+                .iter_mut()
+                .filter_map(|(_, expression)| expression.as_mut());
+            let of_expressions = compiled.map(|expression| &mut expression.uses);
+            for uses in of_expressions.chain(&mut self.uses) {
+                uses.other = true;
             }
         }
         out
@@ -228,8 +257,9 @@ impl Compiler<'_> {
                 for validation in validations {
                     let expression = self.one(&env, &validation.expression, &[Type::Bool]);
                     let message = validation.message_expression.as_ref().map(|text| {
-                        used.extend(self.used(&text.text));
-                        self.one(&message_env, text, &[Type::String])
+                        let message = self.one(&message_env, text, &[Type::String]);
+                        used.extend(message.iter().flat_map(|m| m.uses.variables.clone()));
+                        message
                     });
                     let fixed = validation.message.as_deref().unwrap_or_default().trim();
                     let fallback = if fixed.is_empty() {
@@ -292,10 +322,18 @@ impl Compiler<'_> {
             env.compile_expecting(&text.text, types)
         };
         match compiled {
-            Ok(program) => Some(Expression {
-                text: text.text.clone(),
-                program,
-            }),
+            Ok(program) => {
+                let uses = Uses::new(&program, &self.slots, &self.uses);
+                let place = self.places;
+                self.places += 1;
+                Some(Expression {
+                    text: text.text.clone(),
+                    uses,
+                    program,
+                    place,
+                    shared: None,
+                })
+            }
             Err(error) => {
                 self.report(text, &error);
                 None
@@ -320,25 +358,12 @@ impl Compiler<'_> {
         }
     }
 
-    /// Indexes of the variables that an expression names.
-    fn used(&self, text: &str) -> BTreeSet<usize> {
-        let Ok(ast) = parse(text) else {
-            return BTreeSet::new();
-        };
-        let names = ast.nodes.iter().filter_map(|node| match &node.kind {
-            ExprKind::Select { field, .. } => Some(field),
-            _ => None,
-        });
-        names
-            .filter_map(|name| self.fields.iter().position(|(known, _)| known == name))
-            .collect()
-    }
-
     /// With all that those use in turn.
     fn closure(&self, mut used: BTreeSet<usize>) -> Vec<usize> {
         let mut open: Vec<usize> = used.iter().copied().collect();
         while let Some(at) = open.pop() {
-            for next in self.uses.get(at).into_iter().flatten() {
+            let uses = self.uses.get(at);
+            for next in uses.into_iter().flat_map(|uses| &uses.variables) {
                 if used.insert(*next) {
                     open.push(*next);
                 }

@@ -13,9 +13,10 @@ use crate::model::request::Request;
 use crate::model::verdict::{Finding, Outcome, Reason, Rule, Verdict};
 
 use super::activation::{Resolvers, Scope};
-use super::params::{Param, Resolved};
+use super::params::Param;
+use super::reuse::Shared;
 use super::select::{Facts, is_exempt};
-use super::set::{Bound, Set, Tied};
+use super::set::{Bound, Set, Tied, With};
 use super::source::FailurePolicy;
 
 pub(super) use conditions::matched;
@@ -58,9 +59,11 @@ fn run(set: &Set, request: &Request<'_>, resolvers: &Resolvers, all: bool) -> Ve
         return Verdict::default();
     }
     let scope = Scope::new(request, resolvers);
+    let shared = Shared::new(set.validating.shared);
     let mut judge = Judge {
         set,
         scope: &scope,
+        shared: &shared,
         facts: Facts::new(request),
         all,
         verdict: Verdict::default(),
@@ -72,9 +75,10 @@ fn run(set: &Set, request: &Request<'_>, resolvers: &Resolvers, all: bool) -> Ve
     judge.verdict
 }
 
-struct Judge<'s, 'r> {
+struct Judge<'m, 's, 'r> {
     set: &'s Set,
     scope: &'s Scope<'r>,
+    shared: &'m Shared<'s>,
     facts: Facts<'s>,
     all: bool,
     verdict: Verdict,
@@ -83,7 +87,7 @@ struct Judge<'s, 'r> {
 /// Values of one policy's audit annotations, by key, distinct and in order.
 type Collected<'s> = BTreeMap<&'s str, Vec<String>>;
 
-impl<'s> Judge<'s, '_> {
+impl<'s> Judge<'_, 's, '_> {
     fn policy(&mut self, bound: &'s Bound) {
         match self.facts.matches(&bound.policy.constraints) {
             Ok(false) => return,
@@ -113,10 +117,9 @@ impl<'s> Judge<'s, '_> {
         let namespace = &self.scope.request.namespace;
         match tied.params(self.set, &bound.policy, namespace) {
             Err(error) => self.misconfigured(bound, Some(tied), error),
-            Ok(Resolved::Without) => self.evaluate(bound, tied, None, collected),
-            Ok(Resolved::Each(params)) => {
-                for param in params {
-                    self.evaluate(bound, tied, Some(param), collected);
+            Ok(given) => {
+                for with in given.each() {
+                    self.evaluate(bound, tied, with, collected);
                 }
             }
         }
@@ -126,10 +129,11 @@ impl<'s> Judge<'s, '_> {
         &mut self,
         bound: &'s Bound,
         tied: &'s Tied,
-        param: Option<&'s Param>,
+        with: With<'s>,
         collected: &mut Collected<'s>,
     ) {
-        let evaluated = evaluate::evaluate(bound, self.scope, param);
+        let param = with.param;
+        let evaluated = evaluate::evaluate(bound, self.scope, with, self.shared);
         for (index, (rule, decision)) in evaluated.decisions.into_iter().enumerate() {
             self.decide(bound, tied, param, (index, rule, decision));
         }

@@ -2,7 +2,8 @@
 //!
 //! `source` reads policies, bindings and profiles strictly -> `compile` turns expressions into programs, all mistakes at
 //! once -> `set` holds programs, bindings and parameters as one immutable snapshot -> `select` finds what a request
-//! needs -> `params` resolves parameter objects -> `judge` and `mutate` answer. Depends on `model`, `api`, `schema`
+//! needs -> `params` resolves parameter objects -> `judge` and `mutate` answer; `reuse` keeps what need not be evaluated
+//! again. Depends on `model`, `api`, `schema`
 //! and `cel`; pure.
 
 mod activation;
@@ -15,6 +16,7 @@ pub mod packs;
 pub mod params;
 pub mod presets;
 pub mod profiles;
+mod reuse;
 pub mod select;
 pub mod set;
 pub mod source;

@@ -19,9 +19,8 @@ use crate::schema::structural::Structural;
 use super::activation::{Inputs, NamespaceView, Resolvers, Scope};
 use super::compile::{Change, Work};
 use super::judge::matched;
-use super::params::{Param, Resolved};
 use super::select::{Facts, is_exempt};
-use super::set::{Bound, Set, Tied};
+use super::set::{Bound, Set, Tied, With};
 use super::source::{FailurePolicy, Reinvocation};
 
 /// Applies all mutating policies to the request's object.
@@ -74,7 +73,7 @@ pub fn mutate_with(set: &Set, request: &Request<'_>, resolvers: &Resolvers) -> M
 struct Tuple<'s> {
     bound: &'s Bound,
     tied: &'s Tied,
-    param: Option<&'s Param>,
+    with: With<'s>,
 }
 
 /// Tells a tuple across passes: policy, binding, parameter.
@@ -85,7 +84,7 @@ impl<'s> Tuple<'s> {
         (
             &self.bound.policy.name,
             &self.tied.binding.name,
-            self.param.map(|param| param.id.as_str()),
+            self.with.param.map(|param| param.id.as_str()),
         )
     }
 }
@@ -191,13 +190,10 @@ impl<'s> Working<'s> {
             Ok(true) => {}
             Err(error) => return self.misconfigured(bound, Some(tied), &error),
         }
-        let one = |param| Tuple { bound, tied, param };
+        let one = |with| Tuple { bound, tied, with };
         match tied.params(self.set, &bound.policy, &request.namespace) {
             Err(error) => self.misconfigured(bound, Some(tied), error),
-            Ok(Resolved::Without) => tuples.push(one(None)),
-            Ok(Resolved::Each(params)) => {
-                tuples.extend(params.into_iter().map(|param| one(Some(param))));
-            }
+            Ok(given) => tuples.extend(given.each().map(one)),
         }
     }
 
@@ -263,7 +259,7 @@ impl<'s> Working<'s> {
 
     fn failed(&mut self, tuple: &Tuple<'s>, rule: Rule, message: String) {
         let mut finding = self.finding(tuple.bound, Some(tuple.tied), rule, message);
-        finding.param = tuple.param.map(|param| param.id.clone());
+        finding.param = tuple.with.param.map(|param| param.id.clone());
         self.out.findings.push(finding);
     }
 
@@ -291,17 +287,19 @@ impl<'s> Working<'s> {
     }
 }
 
-fn inputs<'p, 'r>(
+fn inputs<'m, 'p, 'r>(
     scope: &'p Scope<'r>,
     tuple: &'p Tuple<'_>,
     object: &'p Json<'p>,
-) -> Inputs<'p, 'r> {
+) -> Inputs<'m, 'p, 'r> {
     Inputs {
         scope,
         programs: &tuple.bound.programs,
         object,
-        params: tuple.param.map(|param| &*param.object),
+        params: tuple.with.param.map(|param| &*param.object),
         namespace: NamespaceView::Declared,
         authorizer: true,
+        presets: tuple.with.presets,
+        shared: None,
     }
 }

@@ -16,6 +16,7 @@ use super::compile::{Programs, compile, mentions};
 use super::diagnostic::{Diagnostic, Sourced};
 use super::params::{Param, Params, Resolved};
 use super::profiles;
+use super::reuse::{self, Presets};
 use super::select::Index;
 use super::source::{self, Binding, FailurePolicy, Item, MatchResources, Named, Policy, Profile};
 
@@ -61,6 +62,8 @@ pub struct Set {
 #[derive(Debug, Default)]
 pub(super) struct Side {
     pub policies: Vec<Bound>,
+    /// How many outcomes its policies share in a request.
+    pub shared: usize,
     index: Index,
 }
 
@@ -79,7 +82,52 @@ pub(super) struct Tied {
     pub binding: Binding,
     /// Its actions, sorted.
     pub actions: Vec<Action>,
-    fixed: Option<Result<Vec<Param>, &'static str>>,
+    fixed: Option<Result<Vec<Ready>, &'static str>>,
+}
+
+/// A parameter object with what it decides by itself.
+#[derive(Debug)]
+pub(super) struct Ready {
+    param: Param,
+    presets: Presets,
+}
+
+/// What a binding evaluates with: nothing once, or each of these.
+#[derive(Debug)]
+pub(super) enum Given<'s> {
+    /// Once, `params` undeclared or null.
+    Nothing,
+    /// The same objects for every request.
+    Ready(&'s [Ready]),
+    /// Objects that were found for the request.
+    Found(Vec<&'s Param>),
+}
+
+/// One of the evaluations that a binding asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct With<'s> {
+    pub param: Option<&'s Param>,
+    pub presets: Option<&'s Presets>,
+}
+
+impl<'s> Given<'s> {
+    /// The evaluations, in the order of the parameters' names.
+    pub fn each(self) -> impl Iterator<Item = With<'s>> {
+        let (nothing, ready, found): (_, &[Ready], _) = match self {
+            Self::Nothing => (Some(With::default()), &[], Vec::new()),
+            Self::Ready(ready) => (None, ready, Vec::new()),
+            Self::Found(found) => (None, &[], found),
+        };
+        let ready = ready.iter().map(|ready| With {
+            param: Some(&ready.param),
+            presets: Some(&ready.presets),
+        });
+        let found = found.into_iter().map(|param| With {
+            param: Some(param),
+            presets: None,
+        });
+        nothing.into_iter().chain(ready).chain(found)
+    }
 }
 
 /// What a policy wants to see, for registering webhooks.
@@ -104,15 +152,20 @@ impl Tied {
         set: &'s Set,
         policy: &Policy,
         namespace: &str,
-    ) -> Result<Resolved<'s>, &'static str> {
+    ) -> Result<Given<'s>, &'static str> {
         match &self.fixed {
-            Some(Ok(params)) => Ok(Resolved::Each(params.iter().collect())),
+            Some(Ok(ready)) => Ok(Given::Ready(ready)),
             Some(Err(error)) => Err(error),
-            None => set.params.resolve(
-                policy.param_kind.as_ref(),
-                self.binding.param_ref.as_ref(),
-                namespace,
-            ),
+            None => {
+                let kind = policy.param_kind.as_ref();
+                let param_ref = self.binding.param_ref.as_ref();
+                set.params
+                    .resolve(kind, param_ref, namespace)
+                    .map(|resolved| match resolved {
+                        Resolved::Without => Given::Nothing,
+                        Resolved::Each(params) => Given::Found(params),
+                    })
+            }
         }
     }
 }
@@ -121,7 +174,11 @@ impl Side {
     fn new(mut policies: Vec<Bound>) -> Self {
         policies.sort_by(|a, b| a.policy.name.cmp(&b.policy.name));
         let index = Index::new(policies.iter().map(|bound| &bound.policy.constraints));
-        Self { policies, index }
+        Self {
+            shared: reuse::share(&mut policies),
+            policies,
+            index,
+        }
     }
 
     /// The policies that may match, by name.
@@ -359,7 +416,10 @@ impl Parts {
             } else {
                 &mut validating
             };
-            let bindings = own.into_iter().map(|b| tie(b, &policy, &params)).collect();
+            let tied = own
+                .into_iter()
+                .map(|binding| tie(binding, &policy, &programs, &params));
+            let bindings = tied.collect();
             side.push(Bound {
                 policy,
                 programs,
@@ -396,15 +456,19 @@ fn why_inert(policy: &Policy, profiles: &[Profile]) -> &'static str {
     }
 }
 
-fn tie(binding: Binding, policy: &Policy, params: &Params) -> Tied {
+fn tie(binding: Binding, policy: &Policy, programs: &Programs, params: &Params) -> Tied {
     let mut actions = binding.actions.clone();
     actions.sort_unstable();
     let fixed = match (&policy.param_kind, &binding.param_ref) {
         (Some(kind), Some(param_ref)) if params.is_fixed(kind, param_ref) => {
+            let ready = |param: &Param| Ready {
+                presets: Presets::new(programs, &param.object),
+                param: param.clone(),
+            };
             let resolved = params.resolve(Some(kind), Some(param_ref), "");
             Some(resolved.map(|resolved| match resolved {
                 Resolved::Without => Vec::new(),
-                Resolved::Each(params) => params.into_iter().cloned().collect(),
+                Resolved::Each(params) => params.into_iter().map(ready).collect(),
             }))
         }
         _ => None,

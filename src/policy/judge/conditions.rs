@@ -9,7 +9,7 @@ use super::super::activation::{EXHAUSTED, Inputs, NamespaceView, Phase};
 ///
 /// # Errors
 /// The API server's text: conditions failed and none is false, or the budget is spent.
-pub fn matched(inputs: Inputs<'_, '_>) -> Result<bool, String> {
+pub fn matched(inputs: Inputs<'_, '_, '_>) -> Result<bool, String> {
     let conditions = &inputs.programs.conditions;
     if conditions.is_empty() {
         return Ok(true);

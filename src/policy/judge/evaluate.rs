@@ -10,8 +10,8 @@ use crate::model::verdict::{Blame, BlameRoot, Reason, Rule};
 
 use super::super::activation::{EXHAUSTED, Exhausted, Inputs, NamespaceView, Phase, Scope};
 use super::super::compile::{self, Expression, Work};
-use super::super::params::Param;
-use super::super::set::Bound;
+use super::super::reuse::Shared;
+use super::super::set::{Bound, With};
 use super::super::source::FailurePolicy;
 use super::{matched, shorten};
 
@@ -66,7 +66,12 @@ impl Evaluated<'_> {
 }
 
 /// Evaluates.
-pub fn evaluate<'s>(bound: &'s Bound, scope: &Scope<'_>, param: Option<&Param>) -> Evaluated<'s> {
+pub fn evaluate<'s>(
+    bound: &'s Bound,
+    scope: &'s Scope<'_>,
+    with: With<'s>,
+    shared: &Shared<'s>,
+) -> Evaluated<'s> {
     let Work::Validate { rules, annotations } = &bound.programs.work else {
         return Evaluated::default();
     };
@@ -74,9 +79,11 @@ pub fn evaluate<'s>(bound: &'s Bound, scope: &Scope<'_>, param: Option<&Param>) 
         scope,
         programs: &bound.programs,
         object: &scope.request.object,
-        params: param.map(|param| &*param.object),
+        params: with.param.map(|param| &*param.object),
         namespace: NamespaceView::Declared,
         authorizer: true,
+        presets: with.presets,
+        shared: Some(shared),
     };
     match matched(inputs) {
         Ok(true) => {}
@@ -107,9 +114,9 @@ enum Held {
     Error(String),
 }
 
-fn judge_rules(
-    inputs: Inputs<'_, '_>,
-    rules: &[compile::Rule],
+fn judge_rules<'p>(
+    inputs: Inputs<'_, 'p, '_>,
+    rules: &'p [compile::Rule],
 ) -> Result<Vec<Decision>, Exhausted> {
     let mut phase = Phase::new(inputs, RUNTIME_BUDGET);
     let mut held = Vec::with_capacity(rules.len());
@@ -165,7 +172,7 @@ fn named(message: &str, request: &Request<'_>) -> Option<Blame> {
 /// The field that made a rule false, in the new or the stored object.
 fn blamed<'p>(
     expression: &'p Expression,
-    phase: &Phase<'p, '_>,
+    phase: &Phase<'_, 'p, '_>,
     scope: &Scope<'_>,
 ) -> Option<Blame> {
     let field = blame(&expression.program, phase)?;
@@ -189,11 +196,11 @@ fn shown(request: &Request<'_>, value: Option<&Json<'_>>) -> Option<Json<'static
 /// Messages by rule. The API server computes all of them, also those of rules that hold, from what the validations left
 /// of the budget, and it matters whether that budget runs out. What variables cost is known once they were evaluated,
 /// and no run costs more than its limit: as soon as the rest is affordable, only messages of failing rules are computed.
-fn compute_messages(
-    inputs: Inputs<'_, '_>,
-    rules: &[compile::Rule],
+fn compute_messages<'p>(
+    inputs: Inputs<'_, 'p, '_>,
+    rules: &'p [compile::Rule],
     held: &[Held],
-    validations: &Phase<'_, '_>,
+    validations: &Phase<'_, 'p, '_>,
 ) -> Result<Vec<Option<String>>, Exhausted> {
     let inputs = Inputs {
         authorizer: false,
@@ -222,7 +229,7 @@ fn compute_messages(
 }
 
 /// What `open` more messages can cost at most.
-fn worst_case(phase: &Phase<'_, '_>, validations: &Phase<'_, '_>, open: u64) -> u64 {
+fn worst_case(phase: &Phase<'_, '_, '_>, validations: &Phase<'_, '_, '_>, open: u64) -> u64 {
     let variables = phase.message_variables().iter();
     let unknown = variables.map(|at| match phase.cost(*at) {
         Some(_) => 0,
@@ -242,7 +249,7 @@ fn message_text(value: &Result<Value<'_>, String>) -> Option<String> {
 }
 
 fn annotate<'s>(
-    inputs: Inputs<'_, '_>,
+    inputs: Inputs<'_, 's, '_>,
     annotations: &'s [(String, Expression)],
 ) -> Result<Vec<(usize, &'s str, Annotation)>, Exhausted> {
     let mut out = Vec::new();

@@ -14,9 +14,9 @@ use super::Kind;
 ///
 /// # Errors
 /// The API server's text.
-pub fn apply(
-    inputs: Inputs<'_, '_>,
-    change: &Change,
+pub fn apply<'p>(
+    inputs: Inputs<'_, 'p, '_>,
+    change: &'p Change,
     kind: Kind,
 ) -> Result<Option<Json<'static>>, String> {
     match change {
@@ -43,7 +43,10 @@ pub fn apply(
     }
 }
 
-fn evaluate<'p>(inputs: Inputs<'p, '_>, expression: &'p Expression) -> Result<Value<'p>, String> {
+fn evaluate<'p>(
+    inputs: Inputs<'_, 'p, '_>,
+    expression: &'p Expression,
+) -> Result<Value<'p>, String> {
     let mut phase = Phase::new(inputs, RUNTIME_BUDGET);
     match phase.run(expression) {
         Ok(value) => value,
@@ -51,7 +54,11 @@ fn evaluate<'p>(inputs: Inputs<'p, '_>, expression: &'p Expression) -> Result<Va
     }
 }
 
-fn merge(inputs: Inputs<'_, '_>, value: &Value<'_>, kind: Kind) -> Result<Json<'static>, String> {
+fn merge(
+    inputs: Inputs<'_, '_, '_>,
+    value: &Value<'_>,
+    kind: Kind,
+) -> Result<Json<'static>, String> {
     check_names(value)?;
     let request = inputs.scope.request;
     let Some(schema) = kind.schema else {
