@@ -89,6 +89,7 @@ const LAYERS: &[Layer] = &[
             "model",
             "api",
             "schema",
+            "cel",
             "policy",
             "report",
             "config",
