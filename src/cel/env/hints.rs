@@ -118,6 +118,14 @@ impl Env {
     }
 
     fn unknown_variable(&self, name: &str) -> Vec<String> {
+        // `math` of `math.greatest(1, 2)`.
+        let namespace = format!("{name}.");
+        let disabled = DISABLED
+            .iter()
+            .find(|(prefix, _)| prefix.starts_with(&namespace));
+        if let Some((_, what)) = disabled {
+            return vec![format!("Kubernetes does not enable {what}")];
+        }
         let mut known: Vec<&str> = self.0.variables.keys().map(AsRef::as_ref).collect();
         known.sort_unstable();
         let mut notes: Vec<String> = nearest(name, known.iter().copied())
