@@ -310,10 +310,15 @@ impl Refusal {
     }
 }
 
-/// The text of the API server: an issue about the expression as a whole stands alone.
+/// How issues begin that arise after checking; the API server does not lay them out.
+const UNPLANNED: &str = "program instantiation failed: ";
+
+/// The text of the API server.
 fn refusal_text(error: &CompileError) -> String {
     match error.issues.as_slice() {
-        [issue] if issue.offset == NOWHERE => issue.message.clone(),
+        [issue] if issue.offset == NOWHERE && issue.message.starts_with(UNPLANNED) => {
+            issue.message.clone()
+        }
         _ => error.to_string(),
     }
 }
