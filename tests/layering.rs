@@ -95,6 +95,7 @@ const LAYERS: &[Layer] = &[
             "model",
             "api",
             "schema",
+            "cel",
             "policy",
             "report",
             "config",

@@ -4,6 +4,7 @@
 //! slots.
 
 pub(crate) mod functions;
+mod hints;
 pub(crate) mod objects;
 
 use std::collections::HashMap;

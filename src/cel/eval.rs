@@ -14,7 +14,7 @@ mod truth;
 use super::cost;
 use super::lib::operators::{self, Arithmetic, INTERNAL};
 use super::plan::{Activation, Evaluation, Op, OpId, Plan};
-use super::value::{EvalError, Value};
+use super::value::{EvalError, Str, Value};
 
 pub(crate) use attribute::{Cursor, Found, index, invalid_key};
 pub(crate) use call::{apply, fits};
@@ -47,7 +47,13 @@ pub(crate) struct Machine<'m, 'a> {
     locals: Frame<'a>,
     cost: u64,
     limit: u64,
+    /// Octets of the texts that calls made so far.
+    made: usize,
 }
+
+/// Octets of texts that the calls of one run may make. Some, such as `replace`, cost by what they are given and not by
+/// what they make: within the cost limit a loop over them could fill the memory. No rule that judges an object comes near.
+const MAX_MADE: usize = 128 << 20;
 
 /// Places that are kept without allocation: enough for comprehensions nested twice.
 const INLINE_PLACES: usize = 6;
@@ -135,6 +141,7 @@ impl<'m, 'a> Machine<'m, 'a> {
             locals: Frame::new(plan.locals),
             cost: 0,
             limit,
+            made: 0,
         }
     }
 
@@ -148,6 +155,17 @@ impl<'m, 'a> Machine<'m, 'a> {
         self.cost = self.cost.saturating_add(units);
         if self.cost > self.limit {
             return Err(EvalError::CostExceeded);
+        }
+        Ok(())
+    }
+
+    /// Counts a text that a call made.
+    fn count_made(&mut self, value: &Value<'a>) -> Result<(), EvalError> {
+        if let Value::String(Str::Shared(text)) = value {
+            self.made = self.made.saturating_add(text.len());
+            if self.made > MAX_MADE {
+                return Err(EvalError::CostExceeded);
+            }
         }
         Ok(())
     }

@@ -119,6 +119,16 @@ impl CompileError {
         }
         Self { source, issues }
     }
+
+    /// Where an issue is printed; `None` when it is about the expression as a whole.
+    #[must_use]
+    pub fn position(&self, issue: &Issue) -> Option<Position> {
+        match issue.offset {
+            NOWHERE | LEFT_OUT => None,
+            BEFORE => Some(Position { line: 1, column: 0 }),
+            offset => Some(self.source.position(offset)),
+        }
+    }
 }
 
 impl fmt::Display for CompileError {
@@ -129,17 +139,12 @@ impl fmt::Display for CompileError {
                 f.write_str("\n")?;
             }
             let message = &issue.message;
-            let Position { line, column } = match issue.offset {
-                NOWHERE => {
-                    write!(f, "ERROR: <input>:-1:0: {message}")?;
-                    continue;
+            let Some(Position { line, column }) = self.position(issue) else {
+                if issue.offset == NOWHERE {
+                    f.write_str("ERROR: <input>:-1:0: ")?;
                 }
-                LEFT_OUT => {
-                    f.write_str(message)?;
-                    continue;
-                }
-                BEFORE => Position { line: 1, column: 0 },
-                offset => self.source.position(offset),
+                f.write_str(message)?;
+                continue;
             };
             write!(f, "ERROR: <input>:{line}:{column}: {message}")?;
             if self.source.text.is_empty() {

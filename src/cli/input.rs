@@ -103,7 +103,11 @@ fn wanted(path: &Path) -> bool {
     !hidden && (directory || (manifest && !path.is_dir()))
 }
 
-fn read_text(name: &str, source: &mut dyn Read) -> Result<InputFile, Problem> {
+/// The whole text of `source`, which must be UTF-8 of at most [`MAX_FILE_BYTES`].
+///
+/// # Errors
+/// What is wrong with it.
+pub fn read_text(name: &str, source: &mut dyn Read) -> Result<InputFile, Problem> {
     let mut bytes = Vec::new();
     source
         .take(MAX_FILE_BYTES + 1)

@@ -5,6 +5,7 @@
 
 pub mod check;
 pub mod completions;
+pub mod eval;
 pub mod input;
 pub mod render;
 pub mod serve;
@@ -63,6 +64,8 @@ enum ColorWhen {
 enum Command {
     /// Judge manifests by policy files, without a cluster.
     Check(check::CheckArgs),
+    /// Try an expression.
+    Eval(Box<eval::EvalArgs>),
     /// Print the objects that an installation needs.
     Render(render::RenderArgs),
     /// Run the admission webhook.
@@ -93,6 +96,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args, colour),
+        Command::Eval(args) => eval::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Serve(args) => serve::run(*args),
         Command::Completions(args) => completions::run(&args, &mut Cli::command()),

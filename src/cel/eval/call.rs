@@ -47,6 +47,9 @@ impl<'a> Machine<'_, 'a> {
         }
         let units = units(call, values, counted(&outcome));
         self.charge(units)?;
+        if let Ok(value) = &outcome {
+            self.count_made(value)?;
+        }
         outcome
     }
 

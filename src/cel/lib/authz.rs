@@ -3,6 +3,8 @@
 //! Who answers a check is the [`Authorizer`] behind the value; answers are to be remembered per request by that one.
 //! Selectors are handed on as written: the API server reads them again when it reviews access.
 
+pub mod table;
+
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
