@@ -192,6 +192,8 @@ pub enum CertificateSource {
 pub struct Limits {
     /// Bytes of a request body.
     pub body: usize,
+    /// Bytes of all request bodies at once.
+    pub bodies: usize,
     /// Connections at once.
     pub connections: usize,
     /// Time for the TLS handshake.
@@ -213,6 +215,9 @@ impl Default for Limits {
         Self {
             // The API server admits objects of 3 MiB and an update carries two of them.
             body: 8 * 1024 * 1024,
+            // Sixteen of the largest, thousands of ordinary ones. Without it every stream of every connection could
+            // hold one, which no memory limit of a container survives.
+            bodies: 128 * 1024 * 1024,
             // An API server holds a handful of HTTP/2 connections; the rest is room for probes and tools.
             connections: 1_024,
             handshake: Duration::from_secs(5),
