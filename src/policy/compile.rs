@@ -65,6 +65,8 @@ pub enum Work {
         /// Whether it runs again.
         reinvocation: Reinvocation,
     },
+    /// Nothing, for this reason: requests that its conditions let through cannot be judged.
+    Unusable(String),
 }
 
 /// All programs of one policy.
@@ -119,6 +121,27 @@ pub fn compile(policy: &Policy) -> Result<Programs, Vec<Diagnostic>> {
     }
 }
 
+/// The programs of a policy that cannot do its work: its conditions, so that requests that are none of its business stay
+/// so. Without them where one does not compile: then every request that it matches is its business.
+#[must_use]
+pub fn unusable(policy: &Policy, why: String) -> Programs {
+    let mut compiler = Compiler {
+        policy,
+        fields: Vec::new(),
+        uses: Vec::new(),
+        diagnostics: Vec::new(),
+    };
+    let (conditions, slots) = compiler.conditions();
+    let conditions: Option<Vec<Expression>> = conditions.into_iter().collect();
+    Programs {
+        conditions: conditions.unwrap_or_default(),
+        variables: Vec::new(),
+        work: Work::Unusable(why),
+        message_variables: Vec::new(),
+        slots,
+    }
+}
+
 /// The names that an expression mentions: variables at any depth. `None` when it does not parse.
 #[must_use]
 pub fn mentions(text: &str) -> Option<BTreeSet<String>> {
@@ -159,7 +182,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn policy(&mut self) -> Option<Programs> {
+    /// The match conditions, and where the variables of all environments live.
+    fn conditions(&mut self) -> (Vec<Option<Expression>>, Slots) {
         let matching = self.base().authorizer().build();
         let slots = Slots {
             object: matching.slot("object"),
@@ -171,9 +195,14 @@ impl Compiler<'_> {
             resource_check: matching.slot("authorizer.requestResource"),
         };
         let conditions = self.policy.conditions.iter();
-        let conditions: Vec<_> = conditions
+        let conditions = conditions
             .map(|condition| self.one(&matching, &condition.expression, &[Type::Bool]))
             .collect();
+        (conditions, slots)
+    }
+
+    fn policy(&mut self) -> Option<Programs> {
+        let (conditions, slots) = self.conditions();
         let variables = self.variables();
         let (work, message_variables) = self.work()?;
         let variables = variables
