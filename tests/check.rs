@@ -106,7 +106,7 @@ fn a_bad_manifest_is_denied_with_the_lines_of_field_and_rule() {
         json!({
             "version": "v1",
             "summary": {
-                "objects": 2, "denied": 1, "mutated": 1, "pass": 0, "fail": 2, "skip": 0, "error": 0,
+                "objects": 2, "denied": 1, "mutated": 1, "exempt": 0, "pass": 0, "fail": 2, "skip": 0, "error": 0,
             },
             "policySet": {"fingerprint": null, "sources": ["policies"], "profiles": []},
             "results": [
@@ -127,6 +127,7 @@ fn a_bad_manifest_is_denied_with_the_lines_of_field_and_rule() {
                 "object": object, "policy": "team-label", "binding": "team-label",
                 "patch": [{"op": "add", "path": "/metadata/labels", "value": {"team": "unknown"}}],
             }],
+            "exemptions": [],
             "problems": [],
         })
     );
@@ -474,4 +475,113 @@ fn a_profile_that_no_policy_takes_is_noted() {
              add the shipped packs to --policies or leave it out\n"
         )
     );
+}
+
+#[test]
+fn what_the_policies_spare_is_exempt_and_not_admitted() {
+    let text = SANDBOX.replace("{name: s}", "{name: s, namespace: kube-system}");
+    assert_ne!(text, SANDBOX);
+    let run = check(&["-o", "json", "-"], &text);
+    assert_eq!(run.code, 0);
+    let document = run.json();
+    let row = &document["exemptions"][0];
+    assert_eq!(row["object"]["namespace"], "kube-system");
+    assert_eq!(
+        row["reason"],
+        "guardrail profiles never cover the namespace kube-system"
+    );
+    let policies = row["policies"].as_array().expect("policies").len();
+    assert!(policies > 1, "{row}");
+    assert_eq!(document["results"], json!([]));
+    assert_eq!(
+        document["summary"],
+        json!({
+            "objects": 1, "denied": 0, "mutated": 0, "exempt": 1, "pass": 0, "fail": 0, "skip": 0, "error": 0,
+        })
+    );
+    let run = check(&["-"], &text);
+    let lines: Vec<&str> = run.stdout.lines().collect();
+    assert!(lines[0].ends_with(" <stdin>:1 exempt"), "{}", run.stdout);
+    assert_eq!(
+        lines[1..],
+        [
+            format!(
+                "  not judged by {policies} policies: guardrail profiles never cover the namespace kube-system"
+            )
+            .as_str(),
+            "",
+            "1 object: none judged, 1 exempt, 0 changed on admission; rules: 0 pass, 0 fail, 0 skip, 0 error",
+        ]
+    );
+    assert!(!run.stderr.contains("no rule judged"), "{}", run.stderr);
+    // Elsewhere the same object is judged.
+    let document = check(&["-o", "json", "-"], SANDBOX).json();
+    assert_eq!(document["exemptions"], json!([]));
+    assert_eq!(document["summary"]["exempt"], 0);
+}
+
+#[test]
+fn a_mistyped_word_is_answered_with_the_one_that_was_meant() {
+    for (from, to, expected) in [
+        (
+            "  matchConstraints:",
+            "  matchConstrants:",
+            "policy.yaml:9:3: ValidatingAdmissionPolicy/no-root: spec.matchConstrants: unknown field, did you mean \"matchConstraints\"?",
+        ),
+        (
+            "reason: Forbidden",
+            "reason: Forbiden",
+            "policy.yaml:23:5: ValidatingAdmissionPolicy/no-root: spec.validations[1].reason: expected one of \"Forbidden\", \"Invalid\", \"RequestEntityTooLarge\", found \"Forbiden\", did you mean \"Forbidden\"?",
+        ),
+        (
+            "kind: ValidatingAdmissionPolicy\n",
+            "kind: ValidatingAdmisionPolicy\n",
+            ": ValidatingAdmisionPolicy/no-root: kind: unknown kind \"ValidatingAdmisionPolicy\", did you mean \"ValidatingAdmissionPolicy\"?",
+        ),
+    ] {
+        let text = POLICY.replace(from, to);
+        assert_ne!(text, POLICY, "{from}");
+        let run = by_policies(&text);
+        assert_eq!(run.code, 2);
+        assert!(run.stderr.contains(expected), "{expected}: {}", run.stderr);
+    }
+    let (code, texts) = complaint(&SANDBOX.replace("kind: Sandbox\n", "kind: Sandboxx\n"));
+    assert_eq!(code, 2);
+    assert!(
+        texts[0].starts_with(
+            "1:1: no such kind: agents.x-k8s.io/v1beta1 Sandboxx, did you mean \"Sandbox\"? Known: "
+        ),
+        "{texts:?}"
+    );
+    let (code, texts) = complaint(&SANDBOX.replace("  podTemplate", "  podTemplte"));
+    assert_eq!(code, 1);
+    assert!(
+        texts
+            .iter()
+            .any(|text| text
+                .ends_with("spec.podTemplte: unknown field, did you mean \"podTemplate\"?")),
+        "{texts:?}"
+    );
+    let run = check(&["--polices", "x", "-"], "");
+    assert_eq!(run.code, 2);
+    assert!(run.stderr.contains("'--policies'"), "{}", run.stderr);
+}
+
+#[test]
+fn a_manifest_cannot_write_to_the_terminal() {
+    let text = SANDBOX.replace("kind: Sandbox\n", "kind: \"Sandbox\\e[2J\"\n");
+    assert_ne!(text, SANDBOX);
+    let run = check(&["-"], &text);
+    assert!(!run.stdout.contains('\u{1b}'), "{:?}", run.stdout);
+    assert!(run.stdout.contains("\\u{1b}[2J"), "{}", run.stdout);
+    let name = "x\\e[31m all admitted\\r\\u202e";
+    let text = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: \"{name}\", namespace: \"{name}\"}}\nspec: {{hostNetwork: 7}}\n"
+    );
+    let run = check(&["-"], &text);
+    assert_ne!(run.stdout, "");
+    for bad in ['\u{1b}', '\r', '\u{202e}'] {
+        assert!(!run.stdout.contains(bad), "{:?}", run.stdout);
+        assert!(!run.stderr.contains(bad), "{:?}", run.stderr);
+    }
 }

@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use crate::report::plain;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 /// How a command ended.
@@ -104,7 +105,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match outcome {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {}", plain::block(&format!("{error:#}")));
             Exit::Unjudged.into()
         }
     }

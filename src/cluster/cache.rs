@@ -1,8 +1,9 @@
 //! Snapshots for the judge: the set of policies and the namespaces, rebuilt when something changes.
 //!
 //! A set is published only when everything that decides is known: files read, our kinds and every parameter kind
-//! listed (or known not to be served). What does not build is reported once and changes nothing: the last good set
-//! stays. At start, without a good set, the process is up and not ready, with the reason in its probe.
+//! listed (or known not to be served). Files that do not build are reported once and change nothing: the last good set
+//! stays. At start, without a good set, the process is up and not ready, with the reason in its probe. An object of the
+//! cluster that is wrong keeps nothing back: it is a fault of the set, which says what follows (`policy::faults`).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use crate::model::json::Json;
 use crate::policy::diagnostic::Sourced;
 use crate::policy::set::Set;
 use crate::policy::source::PROFILE_KIND;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{Metrics, SetFacts};
 use crate::telemetry::readiness::Readiness;
 
 /// Readiness part: a set is loaded.
@@ -102,6 +103,8 @@ pub struct Loader {
     kinds: BTreeMap<Gvk, Followed>,
     files: Option<Vec<Sourced>>,
     reported: BTreeSet<String>,
+    /// Faults of the set at work, as they were logged.
+    faults: BTreeSet<String>,
 }
 
 /// One look at all followed kinds.
@@ -120,6 +123,21 @@ fn missing(views: &Views) -> Option<(&'static str, String)> {
         }
         State::Absent | State::Loaded => None,
     })
+}
+
+/// What metrics and log say about a set.
+fn facts(set: &Set) -> SetFacts<'_> {
+    SetFacts {
+        fingerprint: set.fingerprint(),
+        policies: set.policies().count(),
+        unbound: set.unbound().len(),
+        profiles: set.profiles().len(),
+        invalid: set
+            .faults()
+            .iter()
+            .map(|fault| (fault.kind.as_str(), fault.name.as_str()))
+            .collect(),
+    }
 }
 
 fn own(kind: &str) -> Gvk {
@@ -143,6 +161,7 @@ impl Loader {
             kinds: BTreeMap::new(),
             files: None,
             reported: BTreeSet::new(),
+            faults: BTreeSet::new(),
         }
     }
 
@@ -262,11 +281,11 @@ impl Loader {
 
     fn publish(&mut self, set: Set) {
         self.reported.clear();
-        self.sinks.readiness.ready(POLICIES);
+        self.report_faults(&set);
         // whole seconds stay exact for 285 million years
         let now = Timestamp::now().as_second() as f64;
-        let count = set.policies().count();
-        self.sinks.metrics.set_loaded(set.fingerprint(), count, now);
+        let facts = facts(&set);
+        self.sinks.metrics.set_loaded(&facts, now);
         let before = self.sinks.set.load();
         if before
             .as_ref()
@@ -276,8 +295,9 @@ impl Loader {
         }
         tracing::info!(
             fingerprint = set.fingerprint(),
-            policies = count,
-            profiles = set.profiles().len(),
+            policies = facts.policies,
+            without_binding = facts.unbound,
+            profiles = facts.profiles,
             "policies loaded"
         );
         for note in set.notes() {
@@ -286,6 +306,21 @@ impl Loader {
         let interests = Arc::new(registration::interests_of(&set));
         self.sinks.set.store(Some(Arc::new(set)));
         self.sinks.interests.send_replace(Some(interests));
+    }
+
+    /// Names what cannot be used: in the probe as long as it is so, in the log once.
+    fn report_faults(&mut self, set: &Set) {
+        let faults: BTreeSet<String> = set.faults().iter().map(ToString::to_string).collect();
+        for fault in faults.difference(&self.faults) {
+            tracing::error!(error = fault, "an object of the cluster cannot be used");
+        }
+        if faults.is_empty() {
+            self.sinks.readiness.ready(POLICIES);
+        } else {
+            let all: Vec<&str> = faults.iter().map(String::as_str).collect();
+            self.sinks.readiness.ready_except(POLICIES, all.join("; "));
+        }
+        self.faults = faults;
     }
 
     /// Reports each mistake once and keeps what is at work.

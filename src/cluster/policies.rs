@@ -77,18 +77,20 @@ impl Origins {
 pub fn param_kinds<'s>(objects: impl IntoIterator<Item = &'s Sourced>) -> BTreeSet<Gvk> {
     objects
         .into_iter()
-        .filter_map(|sourced| match source::read(sourced) {
-            Ok(Item::Policy(policy, _)) => policy.param_kind,
+        .filter_map(|sourced| match source::salvage(sourced) {
+            // Also of a policy that cannot be used: its match conditions may look at the parameters.
+            (Some(Item::Policy(policy, _)), _) => policy.param_kind,
             _ => None,
         })
         .filter(|kind| !(kind.group == OWN_GROUP && kind.kind == PROFILE_KIND))
         .collect()
 }
 
-/// Builds the set; objects of the cluster come last and win over files where both have a parameter.
+/// Builds the set; objects of the cluster come last and win over files where both have a parameter. One of them that is
+/// wrong is among the faults of the set: whoever can write it could otherwise keep every replica from starting.
 ///
 /// # Errors
-/// Every mistake of every object.
+/// Every mistake of every file.
 pub fn build(
     files: Vec<Sourced>,
     cluster: impl IntoIterator<Item = Arc<Json<'static>>>,
@@ -98,7 +100,7 @@ pub fn build(
         .into_iter()
         .map(|object| Sourced::cluster(Json::clone(&object)));
     let objects = files.into_iter().chain(cluster).collect();
-    Set::build(objects, settings)
+    Set::build_sparing(objects, settings)
         .map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect())
 }
 

@@ -389,7 +389,10 @@ fn entry(key: &Key, matched: &Matched, count: usize, phase: Phase, options: &Opt
         conditions.push(json!({"name": NOT_VITAL.0, "expression": NOT_VITAL.1}));
     }
     let shared = matched.conditions.as_deref().unwrap_or_default();
-    if shared.len() + conditions.len() <= CONDITIONS {
+    // Names are unique in an entry. Without conditions more comes here, and the judge knows them anyway.
+    let clashes =
+        conditions.len() + usize::from(shared.iter().any(|(name, _)| name == NOT_VITAL.0)) > 1;
+    if !clashes && shared.len() + conditions.len() <= CONDITIONS {
         for (name, expression) in shared {
             conditions.push(json!({"name": name, "expression": expression}));
         }

@@ -6,3 +6,4 @@
 pub mod files;
 pub mod settings;
 pub mod sources;
+pub mod walk;

@@ -194,6 +194,8 @@ pub struct Limits {
     pub body: usize,
     /// Bytes of the body of a conversion, which carries all objects of a list.
     pub conversion_body: usize,
+    /// Bytes of all request bodies at once.
+    pub bodies: usize,
     /// Connections at once.
     pub connections: usize,
     /// Time for the TLS handshake.
@@ -217,6 +219,9 @@ impl Default for Limits {
             body: 8 * 1024 * 1024,
             // 5,000 sandboxes of 25 KB, with the state of the older version in their annotations.
             conversion_body: 128 * 1024 * 1024,
+            // Sixteen of the largest, thousands of ordinary ones. Without it every stream of every connection could
+            // hold one, which no memory limit of a container survives.
+            bodies: 128 * 1024 * 1024,
             // An API server holds a handful of HTTP/2 connections; the rest is room for probes and tools.
             connections: 1_024,
             handshake: Duration::from_secs(5),

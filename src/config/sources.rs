@@ -1,49 +1,35 @@
-//! Policy files: which files a path names, and their text.
-//!
-//! Directories are read to the bottom in sorted order. Names that begin with a dot are passed over: a mounted ConfigMap
-//! shows every file once under its name and once in the dated directory behind it. Total size and number are bounded.
+//! Policy files: which files the paths name, and their text. Total size and number are bounded.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// Extensions of policy files.
-const EXTENSIONS: [&str; 3] = ["yaml", "yml", "json"];
+use super::walk::{self, Trouble};
+
 /// Most files: a policy library has hundreds.
 const FILES: usize = 20_000;
 /// Most bytes in all: a thousand times the shipped packs.
 const BYTES: u64 = 256 * 1024 * 1024;
-/// Deepest directory: a link that leads back to its parent ends here.
-const DEPTH: usize = 32;
 
 /// Why the policy files cannot be read.
 #[derive(Debug, Error)]
 pub enum SourceError {
     /// A file or directory cannot be read.
-    #[error("cannot read {path}: {source}")]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Read(#[from] Trouble),
     /// Too many files.
-    #[error("more than {FILES} policy files below {path}: is this the right directory?")]
+    #[error("more than {FILES} policy files, the last one {}: is this the right directory?", path.display())]
     Count {
-        /// The path given.
+        /// The first file too many.
         path: PathBuf,
     },
     /// Too many bytes.
-    #[error("policy files below {path} have more than {BYTES} bytes: is this the right directory?")]
+    #[error(
+        "the policy files up to {} have more than {BYTES} bytes: is this the right directory?", path.display()
+    )]
     Size {
-        /// The path given.
-        path: PathBuf,
-    },
-    /// Too deep.
-    #[error("{path} is more than {DEPTH} directories deep: does a link lead back?")]
-    Depth {
-        /// Where it ended.
+        /// Where it became too much.
         path: PathBuf,
     },
 }
@@ -57,89 +43,42 @@ pub struct Source {
     pub text: String,
 }
 
-/// Reads all policy files of `paths`; a path that names a file is read whatever its extension.
+/// Reads all policy files of `paths`, found as [`walk::files`] does.
 ///
 /// # Errors
 /// The first thing that cannot be read.
 pub fn read(paths: &[PathBuf]) -> Result<Vec<Source>, SourceError> {
     let mut files = Vec::new();
-    for path in paths {
-        let data = metadata(path)?;
-        if data.is_dir() {
-            collect(path, path, 0, &mut files)?;
-        } else {
-            files.push(path.clone());
+    let mut first = None;
+    walk::files(paths, &mut |file| {
+        match file {
+            Ok(path) if files.len() < FILES => files.push(path),
+            Ok(path) => first = Some(SourceError::Count { path }),
+            Err(trouble) => first = Some(trouble.into()),
         }
+        if first.is_some() {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    });
+    if let Some(error) = first {
+        return Err(error);
     }
-    let mut bytes = 0;
+    let mut left = BYTES;
     let mut sources = Vec::with_capacity(files.len());
     for path in files {
-        bytes += metadata(&path)?.len();
-        if bytes > BYTES {
-            return Err(SourceError::Size { path });
-        }
-        let text = std::fs::read_to_string(&path).map_err(|source| SourceError::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let text = match walk::read(&path, left) {
+            Err(Trouble {
+                path,
+                why: walk::Why::Large(_),
+            }) => return Err(SourceError::Size { path }),
+            text => text?,
+        };
+        left = left.saturating_sub(text.len() as u64);
         sources.push(Source { path, text });
     }
     Ok(sources)
-}
-
-fn metadata(path: &Path) -> Result<std::fs::Metadata, SourceError> {
-    std::fs::metadata(path).map_err(|source| SourceError::Read {
-        path: path.to_owned(),
-        source,
-    })
-}
-
-fn collect(
-    root: &Path,
-    directory: &Path,
-    depth: usize,
-    files: &mut Vec<PathBuf>,
-) -> Result<(), SourceError> {
-    let fail = |source| SourceError::Read {
-        path: directory.to_owned(),
-        source,
-    };
-    if depth > DEPTH {
-        return Err(SourceError::Depth {
-            path: directory.to_owned(),
-        });
-    }
-    let mut entries = std::fs::read_dir(directory)
-        .map_err(fail)?
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(fail)?;
-    entries.sort();
-    for path in entries {
-        let hidden = path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if hidden {
-            continue;
-        }
-        if metadata(&path)?.is_dir() {
-            collect(root, &path, depth + 1, files)?;
-        } else if is_policy(&path) {
-            files.push(path);
-        }
-        if files.len() > FILES {
-            return Err(SourceError::Count {
-                path: root.to_owned(),
-            });
-        }
-    }
-    Ok(())
-}
-
-fn is_policy(path: &Path) -> bool {
-    path.extension()
-        .and_then(|extension| extension.to_str())
-        .is_some_and(|extension| EXTENSIONS.contains(&extension))
 }
 
 #[cfg(test)]
@@ -148,56 +87,51 @@ mod tests {
     use std::fs;
 
     #[test]
-    fn directories_are_read_to_the_bottom_in_order_and_links_once() {
+    fn every_file_comes_with_its_path_and_text() {
         let dir = tempfile::tempdir().expect("directory");
         let root = dir.path();
-        fs::create_dir_all(root.join("..2026_11_22")).expect("directory");
-        fs::create_dir_all(root.join("pack/deep")).expect("directory");
-        fs::write(root.join("..2026_11_22/a.yaml"), "a").expect("file");
-        std::os::unix::fs::symlink("..2026_11_22/a.yaml", root.join("a.yaml")).expect("link");
-        fs::write(root.join("pack/deep/c.json"), "c").expect("file");
+        fs::create_dir(root.join("pack")).expect("directory");
         fs::write(root.join("pack/b.yml"), "b").expect("file");
-        fs::write(root.join("README.md"), "no policy").expect("file");
-        fs::write(root.join("named.txt"), "n").expect("file");
-        let found: Vec<(String, String)> = read(&[root.to_owned(), root.join("named.txt")])
-            .expect("readable")
-            .into_iter()
-            .map(|source| {
-                let path = source
-                    .path
-                    .strip_prefix(root)
-                    .expect("below")
-                    .display()
-                    .to_string();
-                (path, source.text)
-            })
-            .collect();
-        let expected = [
-            ("a.yaml", "a"),
-            ("pack/b.yml", "b"),
-            ("pack/deep/c.json", "c"),
-            ("named.txt", "n"),
-        ];
+        fs::write(root.join("a.yaml"), "a").expect("file");
+        let source = |name: &str, text: &str| Source {
+            path: root.join(name),
+            text: text.to_owned(),
+        };
         assert_eq!(
-            found,
-            expected.map(|(path, text)| (path.to_owned(), text.to_owned()))
+            read(&[root.to_owned()]).expect("readable"),
+            [source("a.yaml", "a"), source("pack/b.yml", "b")]
         );
     }
 
     #[test]
-    fn what_is_missing_is_named_and_a_circle_ends() {
-        let error = read(&[PathBuf::from("/nonexistent/policies")]).expect_err("missing");
+    fn what_is_missing_is_named_and_nothing_is_taken() {
+        let dir = tempfile::tempdir().expect("directory");
+        fs::write(dir.path().join("a.yaml"), "a").expect("file");
+        let paths = [
+            dir.path().to_owned(),
+            PathBuf::from("/nonexistent/policies"),
+        ];
+        let error = read(&paths).expect_err("missing");
         assert!(
             error
                 .to_string()
-                .starts_with("cannot read /nonexistent/policies: "),
+                .starts_with("/nonexistent/policies: cannot be read: "),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_policy_file_that_is_a_device_is_refused_unread() {
         let dir = tempfile::tempdir().expect("directory");
-        std::os::unix::fs::symlink(dir.path(), dir.path().join("again")).expect("link");
-        assert!(matches!(
-            read(&[dir.path().to_owned()]),
-            Err(SourceError::Depth { .. } | SourceError::Read { .. })
-        ));
+        let link = dir.path().join("endless.yaml");
+        std::os::unix::fs::symlink("/dev/zero", &link).expect("link");
+        let error = read(&[dir.path().to_owned()]).expect_err("endless");
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{}: neither a file nor a directory; name it to have it read",
+                link.display()
+            )
+        );
     }
 }

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use super::json::Json;
+use super::near;
 use super::path::FieldPath;
 
 /// One thing wrong with a field.
@@ -149,10 +150,7 @@ impl<'j> Field<'j> {
         };
         for (key, _) in map.iter() {
             if !known.contains(&key) {
-                let hint = known
-                    .iter()
-                    .find(|name| name.eq_ignore_ascii_case(key))
-                    .map_or_else(String::new, |name| format!(", did you mean {name:?}?"));
+                let hint = near::hint(key, known.iter().copied());
                 self.errors
                     .push(self.path.key(key), format!("unknown field{hint}"));
             }
@@ -228,8 +226,9 @@ impl<'j> Field<'j> {
         let found = table.iter().find(|(word, _)| *word == text);
         if found.is_none() {
             let words: Vec<String> = table.iter().map(|(word, _)| format!("{word:?}")).collect();
+            let hint = near::hint(text, table.iter().map(|(word, _)| *word));
             self.fail(format!(
-                "expected one of {}, found {text:?}",
+                "expected one of {}, found {text:?}{hint}",
                 words.join(", ")
             ));
         }
@@ -275,7 +274,7 @@ mod tests {
                 "a.b: expected a string, found an integer",
                 "a.list[0]: expected a string, found an integer",
                 "a.list[2]: expected a string, found null",
-                "w: expected one of \"Deny\", \"Warn\", found \"Dny\"",
+                "w: expected one of \"Deny\", \"Warn\", found \"Dny\", did you mean \"Deny\"?",
                 "e: a value is required",
                 "n: a value is required",
                 "o: expected an object, found a list",

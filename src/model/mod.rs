@@ -5,6 +5,7 @@ pub mod fields;
 pub mod gvk;
 pub mod json;
 pub mod names;
+pub mod near;
 pub mod patch;
 pub mod path;
 pub mod quantity;

@@ -270,7 +270,7 @@ mod tests {
                 "matchLabels.-: \"-\"",
                 "matchLabels.k: \"b c\"",
                 "matchLabels.n: expected a string",
-                "matchExpressions[0].operator: expected one of \"In\", \"NotIn\", \"Exists\", \"DoesNotExist\", found \"in\"",
+                "matchExpressions[0].operator: expected one of \"In\", \"NotIn\", \"Exists\", \"DoesNotExist\", found \"in\", did you mean \"In\"?",
                 "matchExpressions[1].key: a value is required",
                 "matchExpressions[1].values: operators In and NotIn need at least one value",
                 "matchExpressions[2].values: operators Exists and DoesNotExist take no values",

@@ -1,6 +1,7 @@
 //! What comes back from the judge: one outcome per rule, warnings, audit annotations, patches.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -228,6 +229,40 @@ impl Verdict {
     pub fn denials(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.denies)
     }
+}
+
+/// Why policies leave an object alone that they are about.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exemption {
+    /// No policy sees requests about this resource, `resource.group`.
+    Resource(String),
+    /// No guardrail profile covers this namespace.
+    Namespace(String),
+}
+
+impl fmt::Display for Exemption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Resource(resource) => {
+                write!(f, "no admission policy ever judges {resource}")
+            }
+            Self::Namespace(namespace) => {
+                write!(
+                    f,
+                    "guardrail profiles never cover the namespace {namespace}"
+                )
+            }
+        }
+    }
+}
+
+/// An object that policies are about and do not judge: not to be mistaken for one that they found in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exempt {
+    /// Why.
+    pub because: Exemption,
+    /// Names of the policies that would judge or change it otherwise, sorted.
+    pub policies: Vec<String>,
 }
 
 /// What the mutating policies made of an object.

@@ -72,6 +72,8 @@ pub enum Work {
         /// Whether it runs again.
         reinvocation: Reinvocation,
     },
+    /// Nothing, for this reason: requests that its conditions let through cannot be judged.
+    Unusable(String),
 }
 
 /// All programs of one policy.
@@ -115,18 +117,28 @@ pub struct Slots {
 /// # Errors
 /// Every mistake in every expression.
 pub fn compile(policy: &Policy) -> Result<Programs, Vec<Diagnostic>> {
-    let mut compiler = Compiler {
-        policy,
-        slots: Slots::default(),
-        fields: Vec::new(),
-        uses: Vec::new(),
-        places: 0,
-        diagnostics: Vec::new(),
-    };
+    let mut compiler = Compiler::new(policy);
     let programs = compiler.policy();
     match programs {
         Some(programs) if compiler.diagnostics.is_empty() => Ok(programs),
         _ => Err(compiler.diagnostics),
+    }
+}
+
+/// The programs of a policy that cannot do its work: its conditions, so that requests that are none of its business stay
+/// so. Without them where one does not compile: then every request that it matches is its business.
+#[must_use]
+pub fn unusable(policy: &Policy, why: String) -> Programs {
+    let mut compiler = Compiler::new(policy);
+    let conditions = compiler.conditions();
+    let conditions: Option<Vec<Expression>> = conditions.into_iter().collect();
+    Programs {
+        conditions: conditions.unwrap_or_default(),
+        variables: Vec::new(),
+        work: Work::Unusable(why),
+        message_variables: Vec::new(),
+        slots: compiler.slots,
+        places: compiler.places,
     }
 }
 
@@ -153,7 +165,18 @@ struct Compiler<'p> {
     diagnostics: Vec<Diagnostic>,
 }
 
-impl Compiler<'_> {
+impl<'p> Compiler<'p> {
+    fn new(policy: &'p Policy) -> Self {
+        Self {
+            policy,
+            slots: Slots::default(),
+            fields: Vec::new(),
+            uses: Vec::new(),
+            places: 0,
+            diagnostics: Vec::new(),
+        }
+    }
+
     /// The variables that every expression of the policy sees.
     fn base(&self) -> EnvBuilder {
         let base = Env::admission();
@@ -173,7 +196,8 @@ impl Compiler<'_> {
         }
     }
 
-    fn policy(&mut self) -> Option<Programs> {
+    /// The match conditions; from then on it is known where the variables of all environments live.
+    fn conditions(&mut self) -> Vec<Option<Expression>> {
         let matching = self.base().authorizer().build();
         self.slots = Slots {
             object: matching.slot("object"),
@@ -185,9 +209,13 @@ impl Compiler<'_> {
             resource_check: matching.slot("authorizer.requestResource"),
         };
         let conditions = self.policy.conditions.iter();
-        let conditions: Vec<_> = conditions
+        conditions
             .map(|condition| self.one(&matching, &condition.expression, &[Type::Bool]))
-            .collect();
+            .collect()
+    }
+
+    fn policy(&mut self) -> Option<Programs> {
+        let conditions = self.conditions();
         let variables = self.variables();
         let (work, message_variables) = self.work()?;
         let variables = variables

@@ -7,6 +7,8 @@
 use crate::api::openapi::QUANTITY_PATTERN;
 use crate::model::fields::FieldError;
 use crate::model::json::Json;
+use crate::model::near;
+use crate::model::path::{FieldPath, Step};
 use crate::schema::Structural;
 
 /// Every mistake in `object`, as for a create with strict field validation: unknown fields, then the schema's own
@@ -17,8 +19,8 @@ pub fn check(schema: &Structural, object: &Json<'_>) -> Vec<FieldError> {
         .unknown_fields(object)
         .into_iter()
         .map(|path| FieldError {
+            message: format!("unknown field{}", suggestion(schema, &path)),
             path,
-            message: "unknown field".to_owned(),
         });
     let invalid = schema
         .check(object, None)
@@ -28,6 +30,19 @@ pub fn check(schema: &Structural, object: &Json<'_>) -> Vec<FieldError> {
             message: explain(error.message),
         });
     unknown.chain(invalid).collect()
+}
+
+/// The field of the same object that an unknown one was most likely meant to be, as [`near::hint`].
+fn suggestion(schema: &Structural, path: &FieldPath) -> String {
+    let Some((Step::Key(unknown), parents)) = path.0.split_last() else {
+        return String::new();
+    };
+    let parent = parents.iter().try_fold(schema, |schema, step| match step {
+        Step::Key(key) => schema.member(key),
+        Step::Index(_) => schema.items.as_deref(),
+    });
+    let fields = parent.into_iter().flat_map(|parent| &parent.fields);
+    near::hint(unknown, fields.map(|field| &*field.name))
 }
 
 /// The API server's sentence, and what would pass where it only shows a pattern that nobody reads.
@@ -74,7 +89,18 @@ mod tests {
                 serde_json::json!({"user": {"minUID": 0}}),
                 "spec.user.minUID: ",
             ),
-            (serde_json::json!({"usr": {}}), "spec.usr: unknown field"),
+            (
+                serde_json::json!({"usr": {}}),
+                "spec.usr: unknown field, did you mean \"user\"?",
+            ),
+            (
+                serde_json::json!({"ports": {"allowed": [{"from": 1, "to": 2, "form": 1}]}}),
+                "spec.ports.allowed[0].form: unknown field, did you mean \"from\"?",
+            ),
+            (
+                serde_json::json!({"weather": {}}),
+                "spec.weather: unknown field",
+            ),
             (
                 serde_json::json!({"ports": {"allowed": [{"from": 9, "to": 8}]}}),
                 "spec.ports.allowed[0]",

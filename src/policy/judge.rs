@@ -89,6 +89,9 @@ type Collected<'s> = BTreeMap<&'s str, Vec<String>>;
 
 impl<'s> Judge<'_, 's, '_> {
     fn policy(&mut self, bound: &'s Bound) {
+        if bound.lets_repair(self.scope.request) {
+            return;
+        }
         match self.facts.matches(&bound.policy.constraints) {
             Ok(false) => return,
             Ok(true) => {}
@@ -187,6 +190,7 @@ impl<'s> Judge<'_, 's, '_> {
                 blame,
             } => (Outcome::Fail, message, reason, blame),
             Decision::Error(message) => (Outcome::Error, message, Reason::Invalid, None),
+            Decision::Unusable(why) => return self.misconfigured(bound, None, &why),
         };
         let counts = match outcome {
             Outcome::Fail => true,
@@ -229,7 +233,10 @@ impl<'s> Judge<'_, 's, '_> {
         finding.outcome = Outcome::Error;
         finding.message = format!("failed to configure {what}: {error}");
         finding.denies = bound.policy.failure == FailurePolicy::Fail;
-        self.verdict.findings.push(finding);
+        // A policy that cannot be used says so once, however many bindings it has.
+        if self.verdict.findings.last() != Some(&finding) {
+            self.verdict.findings.push(finding);
+        }
     }
 
     fn finding(

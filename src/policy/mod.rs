@@ -10,6 +10,8 @@ mod activation;
 pub mod compile;
 pub mod conform;
 pub mod diagnostic;
+pub mod exempt;
+pub mod faults;
 pub mod judge;
 pub mod mutate;
 pub mod packs;

@@ -137,12 +137,16 @@ impl<'s> Working<'s> {
         let scope = Scope::new(request, self.resolvers);
         let mut again = BTreeSet::new();
         for tuple in self.collect(request) {
-            let Work::Mutate {
-                changes,
-                reinvocation,
-            } = &tuple.bound.programs.work
-            else {
-                continue;
+            let (changes, reinvocation) = match &tuple.bound.programs.work {
+                Work::Mutate {
+                    changes,
+                    reinvocation,
+                } => (changes, reinvocation),
+                Work::Unusable(why) if before.is_none() => {
+                    self.unusable(&scope, &tuple, why);
+                    continue;
+                }
+                Work::Unusable(_) | Work::Validate { .. } => continue,
             };
             let eligible = before.is_none_or(|before| before.contains(&tuple.key()));
             if self.run(&scope, &tuple, changes, eligible)
@@ -161,6 +165,9 @@ impl<'s> Working<'s> {
         let mut tuples = Vec::new();
         let resource = &request.resource.resource;
         for bound in set.mutating.candidates(resource, request.operation) {
+            if bound.lets_repair(request) {
+                continue;
+            }
             match facts.matches(&bound.policy.constraints) {
                 Ok(false) => {}
                 Ok(true) => {
@@ -240,6 +247,20 @@ impl<'s> Working<'s> {
             self.note_step(tuple, before.as_deref().unwrap_or(original));
         }
         true
+    }
+
+    /// Refuses what the conditions of a policy that cannot be used do not rule out; once, however many bindings it has.
+    fn unusable(&mut self, scope: &Scope<'_>, tuple: &Tuple<'s>, why: &str) {
+        let object = self.object.clone();
+        let original = &scope.request.object;
+        let holds = matched(inputs(scope, tuple, object.as_deref().unwrap_or(original)));
+        let policy = &tuple.bound.policy.name;
+        let told = self.out.findings.last().is_some_and(|last| {
+            last.policy == *policy && last.binding.is_none() && last.rule == Rule::MutatingPolicy
+        });
+        if holds != Ok(false) && !told {
+            self.misconfigured(tuple.bound, None, why);
+        }
     }
 
     fn note_step(&mut self, tuple: &Tuple<'s>, before: &Json<'_>) {

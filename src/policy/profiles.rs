@@ -37,6 +37,7 @@ pub fn bindings(policy: &Policy, profiles: &[Profile], exempt: &[String]) -> Vec
             } else {
                 vec![profile.enforcement]
             },
+            profile: Some(Box::new(profile.clone())),
         })
         .collect()
 }

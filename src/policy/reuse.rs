@@ -320,7 +320,7 @@ fn class_of(expression: &Expression, variables: &[Option<usize>]) -> Option<(Str
 fn rules(programs: &Programs) -> impl Iterator<Item = &Expression> {
     let rules = match &programs.work {
         Work::Validate { rules, .. } => rules.as_slice(),
-        Work::Mutate { .. } => &[],
+        Work::Mutate { .. } | Work::Unusable(_) => &[],
     };
     rules.iter().map(|rule| &rule.expression)
 }
@@ -330,7 +330,7 @@ impl Programs {
     fn shareable(&mut self) -> impl Iterator<Item = &mut Expression> {
         let rules = match &mut self.work {
             Work::Validate { rules, .. } => rules.as_mut_slice(),
-            Work::Mutate { .. } => &mut [],
+            Work::Mutate { .. } | Work::Unusable(_) => &mut [],
         };
         let variables = self.variables.iter_mut().map(|(_, expression)| expression);
         variables

@@ -198,8 +198,8 @@ impl<'r> Facts<'r> {
         }
     }
 
-    /// `None`: cannot be told.
-    fn namespace_matches(&self, selector: &LabelSelector) -> Option<bool> {
+    /// Whether the request is in a namespace with these labels; `None`: cannot be told.
+    pub(super) fn namespace_matches(&self, selector: &LabelSelector) -> Option<bool> {
         if selector.is_empty() {
             return Some(true);
         }

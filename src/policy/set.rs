@@ -12,13 +12,17 @@ use crate::model::json::Json;
 use crate::model::request::Operation;
 use crate::model::verdict::Action;
 
-use super::compile::{Programs, compile, mentions};
+use super::compile::{self, Programs, Work, compile, mentions};
 use super::diagnostic::{Diagnostic, Sourced};
+use super::faults::{self, Effect, Fault};
 use super::params::{Param, Params, Resolved};
 use super::profiles;
 use super::reuse::{self, Presets};
 use super::select::Index;
-use super::source::{self, Binding, FailurePolicy, Item, MatchResources, Named, Policy, Profile};
+use super::source::{
+    self, Binding, FailurePolicy, Item, MatchResources, Named, OWN_GROUP, Policy, Profile,
+};
+use crate::model::request::Request;
 
 /// Namespaces that profiles never cover: a broken guardrail must not stop the cluster from healing.
 pub const EXEMPT_NAMESPACES: [&str; 4] = [
@@ -54,8 +58,10 @@ pub struct Set {
     pub(super) params: Params,
     inert: Vec<Policy>,
     profiles: Vec<Profile>,
+    exempt_namespaces: Vec<String>,
     fingerprint: String,
     notes: Vec<String>,
+    faults: Vec<Fault>,
 }
 
 /// Validating or mutating policies, sorted by name, with their index.
@@ -82,7 +88,7 @@ pub(super) struct Tied {
     pub binding: Binding,
     /// Its actions, sorted.
     pub actions: Vec<Action>,
-    fixed: Option<Result<Vec<Ready>, &'static str>>,
+    fixed: Option<Result<Vec<Ready>, String>>,
 }
 
 /// A parameter object with what it decides by itself.
@@ -130,6 +136,14 @@ impl<'s> Given<'s> {
     }
 }
 
+impl Bound {
+    /// Whether it must keep out of this request: a policy that cannot be used refuses what it matches, and must not
+    /// refuse the write that repairs it.
+    pub fn lets_repair(&self, request: &Request<'_>) -> bool {
+        matches!(self.programs.work, Work::Unusable(_)) && request.resource.group == OWN_GROUP
+    }
+}
+
 /// What a policy wants to see, for registering webhooks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Demand {
@@ -152,7 +166,7 @@ impl Tied {
         set: &'s Set,
         policy: &Policy,
         namespace: &str,
-    ) -> Result<Given<'s>, &'static str> {
+    ) -> Result<Given<'s>, &'s str> {
         match &self.fixed {
             Some(Ok(ready)) => Ok(Given::Ready(ready)),
             Some(Err(error)) => Err(error),
@@ -196,8 +210,31 @@ impl Set {
     /// # Errors
     /// Every mistake in every object.
     pub fn build(objects: Vec<Sourced>, settings: &Settings) -> Result<Self, Vec<Diagnostic>> {
+        Self::assemble(objects, settings, Parts::default())
+    }
+
+    /// As [`Set::build`], but an object of the cluster that is wrong does not take the others with it: it is among the
+    /// [`Set::faults`], and where it can be told what it is about, what it cannot judge is refused.
+    ///
+    /// # Errors
+    /// Every mistake in every object that comes from a file.
+    pub fn build_sparing(
+        objects: Vec<Sourced>,
+        settings: &Settings,
+    ) -> Result<Self, Vec<Diagnostic>> {
+        let parts = Parts {
+            sparing: true,
+            ..Parts::default()
+        };
+        Self::assemble(objects, settings, parts)
+    }
+
+    fn assemble(
+        objects: Vec<Sourced>,
+        settings: &Settings,
+        mut parts: Parts,
+    ) -> Result<Self, Vec<Diagnostic>> {
         let fingerprint = fingerprint(&objects, settings);
-        let mut parts = Parts::default();
         for sourced in objects {
             parts.read(sourced);
         }
@@ -218,6 +255,24 @@ impl Set {
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// The objects of the cluster that cannot be used, and what follows: sorted.
+    #[must_use]
+    pub fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
+    /// Policies that no binding puts in force, guardrails without a profile among them.
+    #[must_use]
+    pub fn unbound(&self) -> &[Policy] {
+        &self.inert
+    }
+
+    /// Namespaces that profiles never cover.
+    #[must_use]
+    pub fn exempt_namespaces(&self) -> &[String] {
+        &self.exempt_namespaces
     }
 
     /// The policies, bound or not, sorted by name: validating ones first.
@@ -263,21 +318,30 @@ impl Set {
             .policies
             .iter()
             .chain(&self.mutating.policies);
-        bound.map(|bound| demand(&bound.policy)).collect()
+        bound.map(demand).collect()
     }
 }
 
-fn demand(policy: &Policy) -> Demand {
+fn demand(bound: &Bound) -> Demand {
+    let policy = &bound.policy;
     const ENGINE_ONLY: [&str; 3] = ["params", "variables", "namespaceObject"];
     let usable = |condition: &&Named| {
         mentions(&condition.expression.text)
             .is_some_and(|names| ENGINE_ONLY.iter().all(|name| !names.contains(*name)))
     };
+    // Of a policy that cannot be used, one that does not compile here might not be accepted there either.
+    let compiled = bound.programs.conditions.len() == policy.conditions.len();
     Demand {
         policy: policy.name.clone(),
         mutating: policy.mutates(),
         constraints: policy.constraints.clone(),
-        conditions: policy.conditions.iter().filter(usable).cloned().collect(),
+        conditions: policy
+            .conditions
+            .iter()
+            .filter(|_| compiled)
+            .filter(usable)
+            .cloned()
+            .collect(),
         failure: policy.failure,
     }
 }
@@ -285,7 +349,12 @@ fn demand(policy: &Policy) -> Demand {
 /// Objects while they are sorted out.
 #[derive(Default)]
 struct Parts {
+    /// Whether objects of the cluster may be wrong.
+    sparing: bool,
     policies: Vec<Policy>,
+    /// Of each policy, why it cannot be used, if it cannot.
+    unusable: Vec<Option<Unusable>>,
+    faults: Vec<Fault>,
     bindings: Vec<Binding>,
     profiles: Vec<Profile>,
     objects: Vec<Json<'static>>,
@@ -294,43 +363,68 @@ struct Parts {
     diagnostics: Vec<Diagnostic>,
 }
 
+/// What is kept of a policy of the cluster that cannot be used.
+struct Unusable {
+    why: String,
+    /// Its own binding, which must not put another policy of the same name in force.
+    own: Option<Binding>,
+}
+
 impl Parts {
     fn read(&mut self, sourced: Sourced) {
-        match source::read(&sourced) {
-            Err(diagnostics) => self.diagnostics.extend(diagnostics),
-            Ok(Item::Object) => self.objects.push(sourced.object),
-            Ok(Item::Policy(policy, binding)) => {
-                let class = if policy.mutates() {
-                    "mutating policy"
-                } else {
-                    "validating policy"
-                };
-                self.unique(class, &policy.name, &sourced);
-                if let Some(binding) = binding {
-                    self.binding(*binding, &sourced);
+        let (item, mut mistakes) = source::salvage(&sourced);
+        if mistakes.is_empty() {
+            for (class, name) in item.iter().flat_map(names) {
+                mistakes.extend(self.taken(class, name, &sourced));
+            }
+        }
+        let usable = mistakes.is_empty();
+        let spared = self.sparing && sourced.origin.file().is_none();
+        if !(usable || spared) {
+            self.diagnostics.extend(mistakes);
+            return;
+        }
+        let effect = item
+            .as_ref()
+            .map_or(Effect::LeftOut, |item| faults::effect(item, &mistakes));
+        let why = (!usable).then(|| self.fault(&sourced, effect, &mistakes));
+        match item {
+            Some(item) if usable || effect != Effect::LeftOut => self.take(item, sourced, why),
+            _ => {}
+        }
+    }
+
+    /// Takes an object; `why` it cannot be used, if it is kept all the same.
+    fn take(&mut self, item: Item, sourced: Sourced, why: Option<String>) {
+        match item {
+            Item::Object => self.objects.push(sourced.object),
+            Item::Policy(policy, binding) => {
+                let mut own = binding.map(|binding| *binding);
+                if why.is_none() {
+                    self.bindings.extend(own.take());
                 }
                 self.policies.push(*policy);
+                self.unusable.push(why.map(|why| Unusable { why, own }));
             }
-            Ok(Item::Binding(binding)) => self.binding(*binding, &sourced),
-            Ok(Item::Profile(profile)) => {
-                self.unique("profile", &profile.name, &sourced);
+            Item::Binding(binding) => self.bindings.push(*binding),
+            Item::Profile(mut profile) => {
+                profile.fault = why;
                 self.profiles.push(profile);
                 self.objects.push(sourced.object);
             }
         }
     }
 
-    fn binding(&mut self, binding: Binding, sourced: &Sourced) {
-        let class = if binding.mutating {
-            "binding of mutating policies"
-        } else {
-            "binding of validating policies"
-        };
-        self.unique(class, &binding.name, sourced);
-        self.bindings.push(binding);
+    /// Notes that an object cannot be used; the sentence for those whose requests are refused.
+    fn fault(&mut self, sourced: &Sourced, effect: Effect, mistakes: &[Diagnostic]) -> String {
+        let fault = Fault::new(sourced, effect, mistakes);
+        let why = format!("{} cannot be used: {}", fault.subject(), fault.mistakes);
+        self.faults.push(fault);
+        why
     }
 
-    fn unique(&mut self, class: &'static str, name: &str, sourced: &Sourced) {
+    /// That another object has the name already; notes the name otherwise.
+    fn taken(&mut self, class: &'static str, name: &str, sourced: &Sourced) -> Option<Diagnostic> {
         let place = match (
             sourced.origin.file(),
             sourced.origin.position(&Default::default()),
@@ -348,24 +442,35 @@ impl Parts {
                     .key("name"),
                 message,
             };
-            let diagnostic = Diagnostic::field(&sourced.subject(), &sourced.origin, &error);
-            self.diagnostics.push(diagnostic);
-        } else {
-            self.seen.insert(key, place);
+            return Some(Diagnostic::field(
+                &sourced.subject(),
+                &sourced.origin,
+                &error,
+            ));
         }
+        self.seen.insert(key, place);
+        None
     }
 
     /// Programs of the policies, in their order; mistakes are recorded.
     fn compile(&mut self) -> Vec<Option<Programs>> {
         let mut out = Vec::with_capacity(self.policies.len());
-        for policy in &self.policies {
-            match compile(policy) {
-                Ok(programs) => out.push(Some(programs)),
-                Err(diagnostics) => {
-                    self.diagnostics.extend(diagnostics);
-                    out.push(None);
+        for (policy, why) in self.policies.iter().zip(&self.unusable) {
+            let spared = self.sparing && policy.origin.file().is_none();
+            out.push(match (why, compile(policy)) {
+                (Some(unusable), _) => Some(compile::unusable(policy, unusable.why.clone())),
+                (None, Ok(programs)) => Some(programs),
+                (None, Err(mistakes)) if spared => {
+                    let fault = Fault::of_policy(policy, &mistakes);
+                    let why = format!("{} cannot be used: {}", fault.subject(), fault.mistakes);
+                    self.faults.push(fault);
+                    Some(compile::unusable(policy, why))
                 }
-            }
+                (None, Err(diagnostics)) => {
+                    self.diagnostics.extend(diagnostics);
+                    None
+                }
+            });
         }
         out
     }
@@ -395,13 +500,17 @@ impl Parts {
         }
         let (mut validating, mut mutating, mut inert) = (Vec::new(), Vec::new(), Vec::new());
         let mut idle: BTreeMap<&str, Vec<String>> = BTreeMap::new();
-        for (policy, programs) in self.policies.into_iter().zip(compiled) {
-            let mut own: Vec<Binding> = self
-                .bindings
-                .iter()
-                .filter(|b| b.policy == policy.name && b.mutating == policy.mutates())
-                .cloned()
-                .collect();
+        let policies = self.policies.into_iter().zip(self.unusable);
+        for ((policy, unusable), programs) in policies.zip(compiled) {
+            let mut own: Vec<Binding> = match unusable {
+                Some(unusable) => unusable.own.into_iter().collect(),
+                None => self
+                    .bindings
+                    .iter()
+                    .filter(|b| b.policy == policy.name && b.mutating == policy.mutates())
+                    .cloned()
+                    .collect(),
+            };
             if own.is_empty() && policy.takes_profiles() {
                 own = profiles::bindings(&policy, &self.profiles, &settings.exempt_namespaces);
             }
@@ -432,6 +541,7 @@ impl Parts {
             notes.push(format!("{} {verb} nothing: {why}", subjects.join(", ")));
         }
         notes.sort();
+        self.faults.sort();
         inert.sort_by(|a, b| a.name.cmp(&b.name));
         Set {
             validating: Side::new(validating),
@@ -439,9 +549,38 @@ impl Parts {
             params,
             inert,
             profiles: self.profiles,
+            exempt_namespaces: settings.exempt_namespaces.clone(),
             fingerprint,
             notes,
+            faults: self.faults,
         }
+    }
+}
+
+/// What must be unique about an object: class and name.
+fn names(item: &Item) -> Vec<(&'static str, &str)> {
+    let binding = |binding: &'_ Binding| {
+        if binding.mutating {
+            "binding of mutating policies"
+        } else {
+            "binding of validating policies"
+        }
+    };
+    match item {
+        Item::Object => Vec::new(),
+        Item::Policy(policy, own) => {
+            let class = if policy.mutates() {
+                "mutating policy"
+            } else {
+                "validating policy"
+            };
+            let own = own.iter().map(|own| (binding(own), own.name.as_str()));
+            std::iter::once((class, policy.name.as_str()))
+                .chain(own)
+                .collect()
+        }
+        Item::Binding(own) => vec![(binding(own), &own.name)],
+        Item::Profile(profile) => vec![("profile", &profile.name)],
     }
 }
 
@@ -459,17 +598,23 @@ fn why_inert(policy: &Policy, profiles: &[Profile]) -> &'static str {
 fn tie(binding: Binding, policy: &Policy, programs: &Programs, params: &Params) -> Tied {
     let mut actions = binding.actions.clone();
     actions.sort_unstable();
+    let fault = binding
+        .profile
+        .as_ref()
+        .and_then(|profile| profile.fault.clone());
     let fixed = match (&policy.param_kind, &binding.param_ref) {
+        _ if fault.is_some() => fault.map(Err),
         (Some(kind), Some(param_ref)) if params.is_fixed(kind, param_ref) => {
             let ready = |param: &Param| Ready {
                 presets: Presets::new(programs, &param.object),
                 param: param.clone(),
             };
             let resolved = params.resolve(Some(kind), Some(param_ref), "");
-            Some(resolved.map(|resolved| match resolved {
+            let owned = resolved.map(|resolved| match resolved {
                 Resolved::Without => Vec::new(),
                 Resolved::Each(params) => params.into_iter().map(ready).collect(),
-            }))
+            });
+            Some(owned.map_err(str::to_owned))
         }
         _ => None,
     };

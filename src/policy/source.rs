@@ -5,6 +5,7 @@
 
 mod bodies;
 mod constraints;
+mod kinds;
 mod objects;
 #[cfg(test)]
 mod tests;
@@ -332,6 +333,8 @@ pub struct Binding {
     pub resources: Option<MatchResources>,
     /// What a failing rule leads to; empty for mutating policies.
     pub actions: Vec<Action>,
+    /// The profile that it was made for.
+    pub profile: Option<Box<Profile>>,
 }
 
 /// A guardrail profile, as far as the engine itself reads it.
@@ -343,6 +346,8 @@ pub struct Profile {
     pub namespaces: LabelSelector,
     /// What a failing rule leads to.
     pub enforcement: Action,
+    /// Why it cannot be used, if it was kept all the same.
+    pub fault: Option<String>,
 }
 
 /// What an object is to the engine.
@@ -363,6 +368,15 @@ pub enum Item {
 /// # Errors
 /// All mistakes in it.
 pub fn read(sourced: &Sourced) -> Result<Item, Vec<Diagnostic>> {
+    match salvage(sourced) {
+        (Some(item), mistakes) if mistakes.is_empty() => Ok(item),
+        (_, mistakes) => Err(mistakes),
+    }
+}
+
+/// Reads one object as far as possible: what could be made of it, `None` when that is nothing, and all mistakes in it.
+#[must_use]
+pub fn salvage(sourced: &Sourced) -> (Option<Item>, Vec<Diagnostic>) {
     let text = |key: &str| sourced.object.str_at(&[key]).unwrap_or_default();
     let (group, version) = split_api_version(text("apiVersion"));
     let reader = match (group, text("kind")) {
@@ -372,7 +386,10 @@ pub fn read(sourced: &Sourced) -> Result<Item, Vec<Diagnostic>> {
         (ADMISSION_GROUP, "MutatingAdmissionPolicyBinding") => objects::mutating_binding,
         (OWN_GROUP, "SandboxPolicy") => objects::sandbox_policy,
         (OWN_GROUP, PROFILE_KIND) => objects::profile,
-        _ => return Ok(Item::Object),
+        _ => {
+            let mistakes = kinds::check(sourced);
+            return (mistakes.is_empty().then_some(Item::Object), mistakes);
+        }
     };
-    objects::read(sourced, group, version, reader)
+    objects::salvage(sourced, group, version, reader)
 }

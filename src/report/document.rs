@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use crate::model::json::Json;
-use crate::model::verdict::{Action, Finding, Outcome, Rule, Severity};
+use crate::model::verdict::{Action, Exempt, Finding, Outcome, Rule, Severity};
 
 /// Version of the document's shape.
 pub const VERSION: &str = "v1";
@@ -24,6 +24,8 @@ pub struct Document {
     pub results: Vec<Row>,
     /// What the mutating policies would change; one row per object and policy.
     pub mutations: Vec<MutationRow>,
+    /// Objects that policies are about and leave alone; one row per object.
+    pub exemptions: Vec<ExemptionRow>,
     /// What could not be read or judged at all.
     pub problems: Vec<Problem>,
 }
@@ -38,6 +40,8 @@ pub struct Summary {
     pub denied: usize,
     /// Objects that the mutations change.
     pub mutated: usize,
+    /// Objects that policies are about and leave alone.
+    pub exempt: usize,
     /// Rules that hold.
     pub pass: usize,
     /// Rules that do not hold, whatever their action.
@@ -212,6 +216,30 @@ pub struct MutationRow {
     pub patch: Json<'static>,
 }
 
+/// An object that policies are about and do not judge.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExemptionRow {
+    /// What is left alone.
+    pub object: ObjectRef,
+    /// Why.
+    pub reason: String,
+    /// By which policies.
+    pub policies: Vec<String>,
+}
+
+impl ExemptionRow {
+    /// A row about an object.
+    #[must_use]
+    pub fn new(object: ObjectRef, exempt: Exempt) -> Self {
+        Self {
+            object,
+            reason: exempt.because.to_string(),
+            policies: exempt.policies,
+        }
+    }
+}
+
 /// An input that could not be read or judged.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -237,6 +265,7 @@ impl Document {
         self.mutations.sort_by(|a, b| {
             (&a.object, &a.policy, &a.binding).cmp(&(&b.object, &b.policy, &b.binding))
         });
+        self.exemptions.sort();
         self.problems.sort();
         let count = |outcome| {
             self.results
@@ -257,6 +286,7 @@ impl Document {
                     .map(|row| &row.object),
             ),
             mutated: distinct(&mut self.mutations.iter().map(|row| &row.object)),
+            exempt: distinct(&mut self.exemptions.iter().map(|row| &row.object)),
             pass: passed,
             fail: count(Outcome::Fail),
             skip: skipped,

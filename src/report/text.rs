@@ -7,7 +7,8 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
-use super::document::{Document, ObjectRef, Row, Summary};
+use super::document::{Document, ExemptionRow, ObjectRef, Row, Summary};
+use super::plain;
 use crate::model::verdict::{Action, Outcome};
 
 /// Lines of context around a change in a diff: enough to see the parent key of a field.
@@ -60,60 +61,118 @@ fn paint(style: Style, text: &str) -> String {
     format!("{}{text}{}", style.render(), style.render_reset())
 }
 
+/// A manifest with the places of its lines: rows look at one line each, however long the file.
+struct Source<'t> {
+    text: &'t str,
+    /// Where each line begins, in octets.
+    starts: Vec<usize>,
+}
+
+impl<'t> Source<'t> {
+    fn new(text: &'t str) -> Self {
+        let after = text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(after).collect();
+        Self { text, starts }
+    }
+
+    /// A line, from 1, without its end.
+    fn line(&self, number: u32) -> Option<&'t str> {
+        let index = (number as usize).checked_sub(1)?;
+        let start = *self.starts.get(index)?;
+        let end = self.starts.get(index + 1).copied();
+        let line = self.text.get(start..end.unwrap_or(self.text.len()))?;
+        Some(line.trim_end_matches(['\n', '\r']))
+    }
+}
+
+/// What is said about one object.
+#[derive(Default)]
+struct Block<'d> {
+    rows: Vec<&'d Row>,
+    /// The policies that change it.
+    by: BTreeSet<&'d str>,
+    exemption: Option<&'d ExemptionRow>,
+}
+
+/// What rendering one row needs.
+struct Context<'t> {
+    texts: &'t Texts,
+    sources: BTreeMap<&'t str, Source<'t>>,
+    palette: Palette,
+}
+
 /// Renders the document.
 #[must_use]
 pub fn render(document: &Document, texts: &Texts) -> String {
-    let palette = Palette::new(texts.colour);
+    let context = Context {
+        texts,
+        sources: texts
+            .sources
+            .iter()
+            .map(|(name, text)| (name.as_str(), Source::new(text)))
+            .collect(),
+        palette: Palette::new(texts.colour),
+    };
+    let palette = &context.palette;
     let mut out = String::new();
     for problem in &document.problems {
+        let file = plain::line(&problem.file);
         let place = match (problem.line, problem.column) {
-            (Some(line), Some(column)) => format!("{}:{line}:{column}", problem.file),
-            (Some(line), None) => format!("{}:{line}", problem.file),
-            _ => problem.file.clone(),
+            (Some(line), Some(column)) => format!("{file}:{line}:{column}"),
+            (Some(line), None) => format!("{file}:{line}"),
+            _ => file.into_owned(),
         };
         let _ = writeln!(
             out,
             "{} {place}: {}",
             paint(palette.bad, "cannot judge"),
-            problem.message
+            plain::block(&problem.message)
         );
     }
-    let mut objects: BTreeMap<&ObjectRef, Vec<&Row>> = BTreeMap::new();
-    for row in &document.results {
-        objects.entry(&row.object).or_default().push(row);
-    }
-    for row in &document.mutations {
-        objects.entry(&row.object).or_default();
-    }
-    for (object, rows) in &objects {
+    for (object, block) in &blocks(document) {
         if !out.is_empty() {
             out.push('\n');
         }
-        object_block(&mut out, object, rows, document, texts, &palette);
+        object_block(&mut out, object, block, &context);
     }
     if !out.is_empty() {
         out.push('\n');
     }
-    out.push_str(&closing(&document.summary, &palette));
+    out.push_str(&closing(&document.summary, palette));
     out
 }
 
-fn object_block(
-    out: &mut String,
-    object: &ObjectRef,
-    rows: &[&Row],
-    document: &Document,
-    texts: &Texts,
-    palette: &Palette,
-) {
-    let denied = rows.iter().any(|row| row.denies);
-    let state = if denied {
+fn blocks(document: &Document) -> BTreeMap<&ObjectRef, Block<'_>> {
+    let mut blocks: BTreeMap<&ObjectRef, Block<'_>> = BTreeMap::new();
+    for row in &document.results {
+        blocks.entry(&row.object).or_default().rows.push(row);
+    }
+    for row in &document.mutations {
+        let block = blocks.entry(&row.object).or_default();
+        block.by.insert(&row.policy);
+    }
+    for row in &document.exemptions {
+        blocks.entry(&row.object).or_default().exemption = Some(row);
+    }
+    blocks
+}
+
+fn object_block(out: &mut String, object: &ObjectRef, block: &Block<'_>, context: &Context<'_>) {
+    let palette = &context.palette;
+    let Block {
+        rows,
+        by,
+        exemption,
+    } = block;
+    let state = if rows.iter().any(|row| row.denies) {
         paint(palette.bad, "denied")
     } else if rows
         .iter()
         .any(|row| matches!(row.verdict, Outcome::Fail | Outcome::Error))
     {
         paint(palette.warn, "admitted, with findings")
+    } else if exemption.is_some() && rows.is_empty() && by.is_empty() {
+        paint(palette.warn, "exempt")
     } else {
         paint(palette.good, "admitted")
     };
@@ -125,27 +184,30 @@ fn object_block(
     let _ = writeln!(
         out,
         "{} {}:{} {state}",
-        paint(palette.bold, &name),
-        object.file,
+        paint(palette.bold, &plain::line(&name)),
+        plain::line(&object.file),
         object.line
     );
-    for row in rows {
-        row_block(out, row, texts, palette);
+    if let Some(row) = exemption {
+        let policies = match row.policies.len() {
+            1 => "1 policy".to_owned(),
+            count => format!("{count} policies"),
+        };
+        let reason = plain::line(&row.reason);
+        let _ = writeln!(out, "  not judged by {policies}: {reason}");
     }
-    let by: BTreeSet<&str> = document
-        .mutations
-        .iter()
-        .filter(|row| row.object == *object)
-        .map(|row| row.policy.as_str())
-        .collect();
-    if let Some((before, after)) = texts.changed.get(object).filter(|_| !by.is_empty()) {
-        let by: Vec<&str> = by.into_iter().collect();
+    for row in rows {
+        row_block(out, row, context);
+    }
+    let changed = context.texts.changed.get(object);
+    if let Some((before, after)) = changed.filter(|_| !by.is_empty()) {
+        let by: Vec<&str> = by.iter().copied().collect();
         let _ = writeln!(out, "  changed on admission by {}:", by.join(", "));
         diff(out, before, after, palette);
     }
 }
 
-fn row_block(out: &mut String, row: &Row, texts: &Texts, palette: &Palette) {
+fn row_block(out: &mut String, row: &Row, context: &Context<'_>) {
     let level = match (row.verdict, row.action) {
         (Outcome::Pass | Outcome::Skip, _) => Level::NOTE,
         (_, Action::Deny) => Level::ERROR,
@@ -158,24 +220,47 @@ fn row_block(out: &mut String, row: &Row, texts: &Texts, palette: &Palette) {
         Outcome::Fail => "",
         Outcome::Error => "could not be judged: ",
     };
-    let title = format!("{verdict}{}", row.message);
-    let source = texts.sources.get(&row.object.file);
-    let span = source
-        .zip(row.line)
-        .and_then(|(text, line)| span_of(text, line, row.column.unwrap_or(1)));
+    let title = format!("{verdict}{}", plain::block(&row.message));
     let mut group = Group::with_title(level.primary_title(title).id(row.policy.clone()));
-    if let (Some(text), Some(span)) = (source, span) {
+    let line = context
+        .sources
+        .get(row.object.file.as_str())
+        .zip(row.line)
+        .and_then(|(source, number)| Some((source.line(number)?, number)));
+    if let Some((line, number)) = line {
         let label = match (&row.path, &row.value) {
             (Some(path), None) => format!("{path} is not set"),
             (Some(path), Some(_)) => path.clone(),
             (None, _) => String::new(),
         };
         group = group.element(
-            Snippet::source(text.as_str())
-                .path(row.object.file.clone())
-                .annotation(AnnotationKind::Primary.span(span).label(label)),
+            Snippet::source(line)
+                .line_start(number as usize)
+                .path(plain::line(&row.object.file).into_owned())
+                .annotation(
+                    AnnotationKind::Primary
+                        .span(span_of(line, row.column.unwrap_or(1)))
+                        .label(plain::line(&label).into_owned()),
+                ),
         );
     }
+    let renderer = if context.texts.colour {
+        Renderer::styled()
+    } else {
+        Renderer::plain()
+    };
+    let text = renderer.render(&[group]);
+    for line in text.lines() {
+        let _ = writeln!(out, "  {}", line.trim_end());
+    }
+    for note in notes(row) {
+        let note = plain::line(&note);
+        let _ = writeln!(out, "     = {}", paint(context.palette.dim, &note));
+    }
+}
+
+/// What else is known of a row.
+fn notes(row: &Row) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(file) = &row.rule_file {
         let line = row
@@ -194,41 +279,21 @@ fn row_block(out: &mut String, row: &Row, texts: &Texts, palette: &Palette) {
     if let Some(exception) = &row.exception {
         notes.push(format!("exception: {exception}"));
     }
-    let renderer = if texts.colour {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
-    let text = renderer.render(&[group]);
-    for line in text.lines() {
-        let _ = writeln!(out, "  {}", line.trim_end());
-    }
-    for note in notes {
-        let _ = writeln!(out, "     = {}", paint(palette.dim, &note));
-    }
+    notes
 }
 
-/// Byte range of the word at a line and column (both from 1, in characters); the line's end when the column is past it.
-fn span_of(text: &str, line: u32, column: u32) -> Option<std::ops::Range<usize>> {
-    let mut start = 0;
-    for (number, content) in (1..).zip(text.split_inclusive('\n')) {
-        if number < line {
-            start += content.len();
-            continue;
-        }
-        let content = content.trim_end_matches(['\n', '\r']);
-        let skip = content
-            .char_indices()
-            .nth(column as usize - 1)
-            .map_or(content.len(), |(at, _)| at);
-        let rest = &content[skip..];
-        let length = rest
-            .find([' ', ':', ',', '}', ']'])
-            .filter(|at| *at > 0)
-            .unwrap_or(rest.len());
-        return Some(start + skip..start + skip + length);
-    }
-    None
+/// Octets of the word at a column (from 1, in characters) of a line; its end when the column is past it.
+fn span_of(line: &str, column: u32) -> std::ops::Range<usize> {
+    let skip = line
+        .char_indices()
+        .nth((column as usize).saturating_sub(1))
+        .map_or(line.len(), |(at, _)| at);
+    let rest = &line[skip..];
+    let length = rest
+        .find([' ', ':', ',', '}', ']'])
+        .filter(|at| *at > 0)
+        .unwrap_or(rest.len());
+    skip..skip + length
 }
 
 fn diff(out: &mut String, before: &str, after: &str, palette: &Palette) {
@@ -243,7 +308,8 @@ fn diff(out: &mut String, before: &str, after: &str, palette: &Palette) {
                 ChangeTag::Insert => ("+", palette.good),
                 ChangeTag::Equal => (" ", palette.dim),
             };
-            let line = format!("{sign} {}", change.value().trim_end_matches('\n'));
+            let value = plain::line(change.value().trim_end_matches('\n'));
+            let line = format!("{sign} {value}");
             let _ = writeln!(out, "    {}", paint(style, line.trim_end()));
         }
     }
@@ -254,6 +320,7 @@ fn closing(summary: &Summary, palette: &Palette) -> String {
         objects,
         denied,
         mutated,
+        exempt,
         fail,
         skip,
         error,
@@ -263,12 +330,18 @@ fn closing(summary: &Summary, palette: &Palette) -> String {
         paint(palette.bad, "not everything could be judged")
     } else if *denied > 0 {
         paint(palette.bad, &format!("{denied} denied"))
+    } else if *exempt > 0 && exempt == objects && pass + fail + skip == 0 {
+        paint(palette.warn, "none judged")
     } else {
         paint(palette.good, "all admitted")
     };
     let noun = if *objects == 1 { "object" } else { "objects" };
+    let exempt = match exempt {
+        0 => String::new(),
+        count => format!(", {count} exempt"),
+    };
     format!(
-        "{objects} {noun}: {verdict}, {mutated} changed on admission; rules: {pass} pass, {fail} fail, {skip} skip, \
+        "{objects} {noun}: {verdict}{exempt}, {mutated} changed on admission; rules: {pass} pass, {fail} fail, {skip} skip, \
          {error} error\n"
     )
 }
@@ -279,13 +352,17 @@ mod tests {
 
     #[test]
     fn the_span_covers_the_key_at_the_place() {
-        let text = "a: 1\nspec:\n  privileged: true\n";
-        assert_eq!(
-            span_of(text, 3, 3).map(|span| &text[span]),
-            Some("privileged")
-        );
-        assert_eq!(span_of(text, 1, 1).map(|span| &text[span]), Some("a"));
-        assert_eq!(span_of(text, 3, 90).map(|span| &text[span]), Some(""));
-        assert_eq!(span_of(text, 9, 1), None);
+        let source = Source::new("a: 1\r\nspec:\n  privileged: true\n");
+        let word = |line, column| {
+            let line = source.line(line)?;
+            Some(&line[span_of(line, column)])
+        };
+        assert_eq!(word(3, 3), Some("privileged"));
+        assert_eq!(word(1, 1), Some("a"));
+        assert_eq!(word(1, 0), Some("a"));
+        assert_eq!(word(3, 90), Some(""));
+        assert_eq!(word(4, 1), Some(""));
+        assert_eq!(word(0, 1), None);
+        assert_eq!(word(9, 1), None);
     }
 }

@@ -1,6 +1,6 @@
 //! Every metric of the webhook, in one registry that is handed to the components.
 //!
-//! Labels come from closed sets (`&'static str`), durations are seconds, sizes bytes, times Unix seconds. Names carry
+//! Labels come from closed sets (`&'static str`) or are bounded in number and cleared when they end, durations are seconds, sizes bytes, times Unix seconds. Names carry
 //! the prefix `sandfence_`; the encoder adds `_total` to counters.
 
 use std::sync::Arc;
@@ -48,6 +48,33 @@ pub struct SetLabels {
     pub fingerprint: String,
 }
 
+/// An object of the cluster that cannot be used. Shown while it is so; the number shown at once is bounded.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ObjectLabels {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+}
+
+/// What is said about a set of policies that came into force.
+#[derive(Clone, Debug, PartialEq, Default)]
+pub struct SetFacts<'s> {
+    /// Identifies it.
+    pub fingerprint: &'s str,
+    /// Policies in it.
+    pub policies: usize,
+    /// Those that no binding puts in force.
+    pub unbound: usize,
+    /// Guardrail profiles in force.
+    pub profiles: usize,
+    /// Kind and name of objects that cannot be used.
+    pub invalid: Vec<(&'s str, &'s str)>,
+}
+
+/// Most objects that are named one by one in [`Metrics::invalid_objects`].
+const NAMED_OBJECTS: usize = 100;
+
 /// From 25 microseconds (a warm decision takes about 15) to the ten seconds after which no API server waits.
 const REVIEW_SECONDS: [f64; 16] = [
     0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1,
@@ -75,6 +102,12 @@ pub struct Metrics {
     pub policy_set: Family<SetLabels, Gauge>,
     /// Policies in the set.
     pub policies: Gauge,
+    /// Policies in the set that nothing puts in force.
+    pub policies_without_binding: Gauge,
+    /// Guardrail profiles in force.
+    pub profiles: Gauge,
+    /// One for each policy object of the cluster that cannot be used.
+    pub invalid_objects: Family<ObjectLabels, Gauge>,
     /// Sets that were not used because something in them was wrong.
     pub reload_failures: Counter,
     /// When a set was last built without error.
@@ -143,6 +176,21 @@ impl Metrics {
                 Family::default()
             ),
             policies: add!("policies", "Policies in the set at work", Gauge::default()),
+            policies_without_binding: add!(
+                "policies_without_binding",
+                "Policies in the set at work that no binding or profile puts in force",
+                Gauge::default()
+            ),
+            profiles: add!(
+                "guardrail_profiles",
+                "Guardrail profiles in force",
+                Gauge::default()
+            ),
+            invalid_objects: add!(
+                "invalid_objects",
+                "Policy objects of the cluster that cannot be used",
+                Family::default()
+            ),
             reload_failures: add!(
                 "policy_reload_failures",
                 "Policy sets not used because something in them was wrong",
@@ -188,15 +236,26 @@ impl Metrics {
     }
 
     /// Says which set is at work from now on.
-    pub fn set_loaded(&self, fingerprint: &str, policies: usize, unix_seconds: f64) {
+    pub fn set_loaded(&self, facts: &SetFacts<'_>, unix_seconds: f64) {
         self.policy_set.clear();
         self.policy_set
             .get_or_create_owned(&SetLabels {
-                fingerprint: fingerprint.to_owned(),
+                fingerprint: facts.fingerprint.to_owned(),
             })
             .set(1);
-        self.policies
-            .set(i64::try_from(policies).unwrap_or(i64::MAX));
+        let count = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        self.policies.set(count(facts.policies));
+        self.policies_without_binding.set(count(facts.unbound));
+        self.profiles.set(count(facts.profiles));
+        self.invalid_objects.clear();
+        for (kind, name) in facts.invalid.iter().take(NAMED_OBJECTS) {
+            self.invalid_objects
+                .get_or_create_owned(&ObjectLabels {
+                    kind: (*kind).to_owned(),
+                    name: (*name).to_owned(),
+                })
+                .set(1);
+        }
         self.reload_success.set(unix_seconds);
     }
 }
@@ -241,11 +300,34 @@ mod tests {
     #[test]
     fn only_the_set_at_work_is_shown() {
         let metrics = Metrics::new();
-        metrics.set_loaded("aaa", 3, 1.0);
-        metrics.set_loaded("bbb", 4, 2.0);
+        let facts = SetFacts {
+            fingerprint: "aaa",
+            policies: 3,
+            unbound: 3,
+            profiles: 0,
+            invalid: vec![("SandboxPolicy", "old")],
+        };
+        metrics.set_loaded(&facts, 1.0);
+        let text = metrics.encode().expect("text");
+        for line in [
+            "sandfence_policies_without_binding 3\n",
+            "sandfence_guardrail_profiles 0\n",
+            "sandfence_invalid_objects{kind=\"SandboxPolicy\",name=\"old\"} 1\n",
+        ] {
+            assert!(text.contains(line), "{line} in {text}");
+        }
+        let facts = SetFacts {
+            fingerprint: "bbb",
+            policies: 4,
+            profiles: 1,
+            ..SetFacts::default()
+        };
+        metrics.set_loaded(&facts, 2.0);
         let text = metrics.encode().expect("text");
         assert!(text.contains("sandfence_policy_set_info{fingerprint=\"bbb\"} 1\n"));
         assert!(!text.contains("aaa"));
+        assert!(!text.contains("old"), "{text}");
+        assert!(text.contains("sandfence_policies_without_binding 0\n"));
         assert!(text.contains("sandfence_policies 4\n"));
     }
 }

@@ -11,10 +11,19 @@ use arc_swap::ArcSwap;
 /// Longest reason kept; a reason is a sentence for a probe's output, not a log.
 const REASON_LIMIT: usize = 2_000;
 
+/// How a part is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum State {
+    /// Not ready, with the reason.
+    Waiting(String),
+    /// Ready, with what should be known all the same.
+    Ready(Option<String>),
+}
+
 /// The parts of the process that must be ready, and which of them are.
 #[derive(Debug)]
 pub struct Readiness {
-    parts: ArcSwap<BTreeMap<&'static str, Option<String>>>,
+    parts: ArcSwap<BTreeMap<&'static str, State>>,
 }
 
 impl Readiness {
@@ -23,7 +32,7 @@ impl Readiness {
     pub fn new(parts: &[&'static str]) -> Self {
         let parts = parts
             .iter()
-            .map(|part| (*part, Some("not loaded yet".to_owned())))
+            .map(|part| (*part, State::Waiting("not loaded yet".to_owned())))
             .collect();
         Self {
             parts: ArcSwap::from_pointee(parts),
@@ -32,26 +41,25 @@ impl Readiness {
 
     /// Marks `part` as ready.
     pub fn ready(&self, part: &'static str) {
-        self.set(part, None);
+        self.set(part, State::Ready(None));
+    }
+
+    /// Marks `part` as ready, with a remark for whoever looks at the probe.
+    pub fn ready_except(&self, part: &'static str, remark: impl Into<String>) {
+        self.set(part, State::Ready(Some(bounded(remark.into()))));
     }
 
     /// Marks `part` as not ready, and says why.
     pub fn waiting(&self, part: &'static str, reason: impl Into<String>) {
-        let mut reason = reason.into();
-        if reason.len() > REASON_LIMIT {
-            let end = reason.floor_char_boundary(REASON_LIMIT);
-            reason.truncate(end);
-            reason.push('…');
-        }
-        self.set(part, Some(reason));
+        self.set(part, State::Waiting(bounded(reason.into())));
     }
 
-    fn set(&self, part: &'static str, reason: Option<String>) {
-        let changed = self.parts.load().get(part) != Some(&reason);
+    fn set(&self, part: &'static str, state: State) {
+        let changed = self.parts.load().get(part) != Some(&state);
         if changed {
             self.parts.rcu(|parts| {
                 let mut parts = BTreeMap::clone(parts);
-                parts.insert(part, reason.clone());
+                parts.insert(part, state.clone());
                 parts
             });
         }
@@ -60,28 +68,44 @@ impl Readiness {
     /// Whether every part is ready.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.parts.load().values().all(Option::is_none)
+        let ready = |state: &State| matches!(state, State::Ready(_));
+        self.parts.load().values().all(ready)
     }
 
     /// Why `part` is not ready; `None` when it is.
     #[must_use]
     pub fn reason(&self, part: &str) -> Option<String> {
-        self.parts.load().get(part).cloned().flatten()
+        match self.parts.load().get(part) {
+            Some(State::Waiting(reason)) => Some(reason.clone()),
+            _ => None,
+        }
     }
 
-    /// One line per part, `[+]part ok` or `[-]part: reason`, as the probes of Kubernetes itself print them.
+    /// One line per part, `[+]part ok`, `[+]part ok: remark` or `[-]part: reason`, as the probes of Kubernetes itself
+    /// print them.
     #[must_use]
     pub fn report(&self) -> String {
         let mut out = String::new();
         let parts = self.parts.load();
-        for (part, reason) in parts.iter() {
-            let _infallible = match reason {
-                None => writeln!(out, "[+]{part} ok"),
-                Some(reason) => writeln!(out, "[-]{part}: {reason}"),
+        for (part, state) in parts.iter() {
+            let _infallible = match state {
+                State::Ready(None) => writeln!(out, "[+]{part} ok"),
+                State::Ready(Some(remark)) => writeln!(out, "[+]{part} ok: {remark}"),
+                State::Waiting(reason) => writeln!(out, "[-]{part}: {reason}"),
             };
         }
         out
     }
+}
+
+/// At most [`REASON_LIMIT`] bytes of a text, cut between characters.
+fn bounded(mut text: String) -> String {
+    if text.len() > REASON_LIMIT {
+        let end = text.floor_char_boundary(REASON_LIMIT);
+        text.truncate(end);
+        text.push('…');
+    }
+    text
 }
 
 #[cfg(test)]
@@ -104,6 +128,20 @@ mod tests {
         readiness.waiting("shutdown", "stopping");
         assert!(!readiness.is_ready());
         assert_eq!(readiness.reason("shutdown").as_deref(), Some("stopping"));
+    }
+
+    #[test]
+    fn a_remark_is_shown_and_does_not_take_the_readiness_away() {
+        let readiness = Readiness::new(&["policies"]);
+        readiness.ready_except("policies", "SandboxPolicy/x cannot be used");
+        assert!(readiness.is_ready());
+        assert_eq!(readiness.reason("policies"), None);
+        assert_eq!(
+            readiness.report(),
+            "[+]policies ok: SandboxPolicy/x cannot be used\n"
+        );
+        readiness.ready("policies");
+        assert_eq!(readiness.report(), "[+]policies ok\n");
     }
 
     #[test]

@@ -524,6 +524,78 @@ mod tests {
     }
 
     #[test]
+    fn a_field_given_twice_is_refused_since_readers_differ_in_which_one_counts() {
+        let good = review().to_string();
+        for (field, again) in [
+            ("\"operation\":", "\"operation\":\"DELETE\","),
+            ("\"object\":", "\"object\":{},"),
+            ("\"namespace\":", "\"namespace\":\"kube-system\","),
+        ] {
+            let twice = good.replacen(field, &format!("{again}{field}"), 1);
+            assert_ne!(twice, good, "{field}");
+            let (cause, message) = refused(&twice);
+            assert_eq!(cause, Cause::Field, "{message}");
+            let name = field.trim_matches([':', '"']);
+            assert!(
+                message.contains(&format!("duplicate field `{name}`")),
+                "{message}"
+            );
+        }
+        let twice = good.replacen(
+            "\"kind\":\"AdmissionReview\"",
+            "\"kind\":\"AdmissionReview\",\"kind\":\"X\"",
+            1,
+        );
+        assert_ne!(twice, good);
+        assert_eq!(refused(&twice).0, Cause::NotAReview);
+    }
+
+    #[test]
+    fn invalid_utf8_and_lone_surrogates_are_malformed() {
+        let good = review().to_string();
+        let mut bytes = good.clone().into_bytes();
+        let at = good.find("\"ann\"").expect("the user") + 1;
+        bytes[at] = 0xff;
+        let rejection = decode(&bytes).expect_err("refused");
+        assert_eq!(rejection.cause, Cause::Malformed);
+        assert!(
+            rejection.message.contains("invalid unicode code point"),
+            "{}",
+            rejection.message
+        );
+        let (cause, _) = refused(&good.replace("\"ann\"", "\"\\ud800\""));
+        assert_eq!(cause, Cause::Malformed);
+    }
+
+    #[test]
+    fn numbers_beyond_every_type_are_refused_and_long_ones_kept_apart() {
+        let with = |number: &str| {
+            review()
+                .to_string()
+                .replace("\"replicas\":1", &format!("\"replicas\":{number}"))
+        };
+        let (cause, message) = refused(&with("1e999"));
+        assert_eq!(cause, Cause::Malformed, "{message}");
+        assert!(message.contains("number out of range"), "{message}");
+        for (number, expected) in [
+            ("9223372036854775807", Json::Int(i64::MAX)),
+            (
+                "9223372036854775808",
+                Json::Float(9_223_372_036_854_775_808.0),
+            ),
+            ("1e-999", Json::Float(0.0)),
+        ] {
+            let body = with(number);
+            let request = decode(body.as_bytes()).expect("a review");
+            assert_eq!(
+                request.object.at(&["spec", "replicas"]),
+                Some(&expected),
+                "{number}"
+            );
+        }
+    }
+
+    #[test]
     fn hostile_nesting_is_an_error_not_a_crash() {
         let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
         let body = review().to_string().replace("{\"replicas\":1}", &deep);

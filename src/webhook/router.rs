@@ -10,7 +10,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use axum::routing::{get, post};
 use futures::FutureExt as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::BodyExt as _;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tracing::Instrument as _;
@@ -47,6 +47,8 @@ pub struct Hooks {
     /// What the probes say.
     pub readiness: Arc<Readiness>,
     large: Arc<Semaphore>,
+    /// Bytes that bodies may still take.
+    bodies: Arc<Semaphore>,
 }
 
 impl Hooks {
@@ -64,6 +66,7 @@ impl Hooks {
             metrics,
             readiness,
             large: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            bodies: Arc::new(Semaphore::new(limits.bodies)),
         }
     }
 }
@@ -123,7 +126,7 @@ async fn conversion(hooks: &Shared, request: Request<Body>) -> Result<Converted,
     } else {
         (None, limits.body)
     };
-    let body = read_body(request.into_body(), limit, deadline).await?;
+    let (body, _held) = read_body(request.into_body(), hooks, limit, deadline).await?;
     let started = std::time::Instant::now();
     let converted = if body.len() <= limits.inline_body {
         convert::answer(&body)?
@@ -218,7 +221,7 @@ async fn review(
 ) -> Result<Response<Body>, Rejection> {
     check_head(request.headers(), hooks.limits.body)?;
     let deadline = Instant::now() + patience(request.uri(), hooks.limits.request);
-    let body = read_body(request.into_body(), hooks.limits.body, deadline).await?;
+    let (body, _held) = read_body(request.into_body(), &hooks, hooks.limits.body, deadline).await?;
     let started = std::time::Instant::now();
     let answered = match judge(&hooks, hook, &body, deadline, Unknown::Report).await? {
         Admitted::Answered(answered) => answered,
@@ -410,20 +413,86 @@ fn patience(uri: &Uri, longest: Duration) -> Duration {
         })
 }
 
-async fn read_body(body: Body, limit: usize, deadline: Instant) -> Result<Bytes, Rejection> {
-    let reading = Limited::new(body, limit).collect();
-    match tokio::time::timeout_at(deadline, reading).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(too_large("more than that", limit)),
-        Ok(Err(error)) => Err(Rejection::new(
-            Cause::Truncated,
-            format!("the body ended before it was complete: {error}"),
-        )),
-        Err(_elapsed) => Err(Rejection::new(
-            Cause::Timeout,
-            "the body did not arrive in the time that the API server gives",
-        )),
+/// The body, and its share of the memory for bodies, to be kept as long as the body is. Those who may send more than
+/// the usual limit hold a slot instead.
+async fn read_body(
+    mut body: Body,
+    hooks: &Hooks,
+    limit: usize,
+    deadline: Instant,
+) -> Result<(Bytes, Option<OwnedSemaphorePermit>), Rejection> {
+    let sharing = limit <= hooks.limits.body;
+    let mut parts: Vec<Bytes> = Vec::new();
+    let mut length = 0;
+    let mut held: Option<OwnedSemaphorePermit> = None;
+    while let Some(part) = next_part(&mut body, deadline).await? {
+        length += part.len();
+        if length > limit {
+            return Err(too_large("more than that", limit));
+        }
+        if sharing {
+            let share = take_share(hooks, part.len(), deadline).await?;
+            match &mut held {
+                Some(held) => held.merge(share),
+                None => held = Some(share),
+            }
+        }
+        parts.push(part);
     }
+    let body = match <[Bytes; 1]>::try_from(parts) {
+        Ok([whole]) => whole,
+        Err(parts) => parts.concat().into(),
+    };
+    Ok((body, held))
+}
+
+/// The next octets of a body; `None` at its end.
+async fn next_part(body: &mut Body, deadline: Instant) -> Result<Option<Bytes>, Rejection> {
+    loop {
+        match tokio::time::timeout_at(deadline, body.frame()).await {
+            Ok(None) => return Ok(None),
+            // Trailers say nothing.
+            Ok(Some(Ok(frame))) => match frame.into_data() {
+                Ok(data) => return Ok(Some(data)),
+                Err(_) => continue,
+            },
+            Ok(Some(Err(error))) => {
+                return Err(Rejection::new(
+                    Cause::Truncated,
+                    format!("the body ended before it was complete: {error}"),
+                ));
+            }
+            Err(_elapsed) => {
+                return Err(Rejection::new(
+                    Cause::Timeout,
+                    "the body did not arrive in the time that the API server gives",
+                ));
+            }
+        }
+    }
+}
+
+/// A share of the memory for bodies; waits until others are done with theirs.
+async fn take_share(
+    hooks: &Hooks,
+    octets: usize,
+    deadline: Instant,
+) -> Result<OwnedSemaphorePermit, Rejection> {
+    let octets = u32::try_from(octets).unwrap_or(u32::MAX);
+    let share = Arc::clone(&hooks.bodies).acquire_many_owned(octets);
+    tokio::time::timeout_at(deadline, share)
+        .await
+        .ok()
+        .and_then(Result::ok)
+        .ok_or_else(|| {
+            Rejection::new(
+                Cause::Overloaded,
+                format!(
+                    "other bodies take all of the {} bytes there are for them: try again",
+                    hooks.limits.bodies
+                ),
+            )
+        })
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
 //! What the function families share: guards against wrong arguments, sizes for costs, limits on results, and the forms
 //! in which Go prints values inside error texts.
 
+use std::cmp::Ordering;
+
 use super::{Call, Cost, Overload};
 use crate::cel::cost::PER_CALL_LIMIT;
 use crate::cel::types::Ty;
-use crate::cel::value::{EvalError, List, Map, Str, Value};
+use crate::cel::value::{EvalError, List, Map, Opaque, Str, Value};
 
 /// Result of a call.
 pub(super) type Outcome<'a> = Result<Value<'a>, EvalError>;
@@ -66,6 +68,35 @@ pub(super) const SCAN_TWICE: Cost = Cost::PerSize {
     arg: 0,
     factor: 0.2,
 };
+
+/// The argument of a function of one text.
+pub(super) fn only_text<'v>(args: &'v [Value<'_>]) -> Result<&'v str, EvalError> {
+    match args {
+        [Value::String(text)] => Ok(text.as_str()),
+        _ => Err(EvalError::NoSuchOverload),
+    }
+}
+
+/// The first argument of a method of a library type.
+pub(super) fn receiver<'v, T: Opaque + 'static>(args: &'v [Value<'_>]) -> Result<&'v T, EvalError> {
+    args.first()
+        .and_then(Value::as_opaque)
+        .ok_or(EvalError::NoSuchOverload)
+}
+
+/// How the two arguments of a comparison are ordered; `of` finds the comparable thing in each.
+pub(super) fn order<'v, 'a: 'v, T: Ord + 'v>(
+    args: &'v [Value<'a>],
+    of: impl Fn(&'v Value<'a>) -> Option<&'v T>,
+) -> Result<Ordering, EvalError> {
+    match args {
+        [left, right] => of(left)
+            .zip(of(right))
+            .map(|(left, right)| left.cmp(right))
+            .ok_or(EvalError::NoSuchOverload),
+        _ => Err(EvalError::NoSuchOverload),
+    }
+}
 
 /// The error for an argument whose content does not fit the signature: `no such overload: sum(list)`.
 pub(super) fn no_such_overload(function: &str, args: &[Value<'_>]) -> EvalError {

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::net::IpAddr;
 
-use super::args::{Outcome, SCAN, UNIT};
+use super::args::{Outcome, SCAN, UNIT, only_text, receiver};
 use super::ip::{self, IP, Ip, is_mapped};
 use super::text::go_quote;
 use super::{Cost, Function, Overload, addr};
@@ -215,30 +215,17 @@ fn text_cost(args: &[Value<'_>]) -> u64 {
         .map_or(0, |text| per_size(text.cost_size(), 0.1))
 }
 
-fn receiver(args: &[Value<'_>]) -> Result<Cidr, EvalError> {
-    args.first()
-        .and_then(Value::as_opaque)
-        .copied()
-        .ok_or(EvalError::NoSuchOverload)
-}
-
 fn cidr<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    match args {
-        [Value::String(text)] => Cidr::parse(text).map(Value::opaque),
-        _ => Err(EvalError::NoSuchOverload),
-    }
+    Cidr::parse(only_text(args)?).map(Value::opaque)
 }
 
 fn is_cidr<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    match args {
-        [Value::String(text)] => Ok(Value::Bool(Cidr::parse(text).is_ok())),
-        _ => Err(EvalError::NoSuchOverload),
-    }
+    Ok(Value::Bool(Cidr::parse(only_text(args)?).is_ok()))
 }
 
 /// A text that is no address has no overload here, in the API server by accident.
 fn contains_ip<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    let network = receiver(args)?;
+    let network: &Cidr = receiver(args)?;
     let address = match args.get(1) {
         Some(Value::String(text)) => ip::parse(text).ok(),
         Some(other) => other.as_opaque::<Ip>().copied(),
@@ -249,7 +236,7 @@ fn contains_ip<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 }
 
 fn contains_cidr<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    let network = receiver(args)?;
+    let network: &Cidr = receiver(args)?;
     let other = match args.get(1) {
         Some(Value::String(text)) => Cidr::parse(text)?,
         Some(other) => *other.as_opaque::<Cidr>().ok_or(EvalError::NoSuchOverload)?,
@@ -259,19 +246,19 @@ fn contains_cidr<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 }
 
 fn address<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::opaque(Ip(receiver(args)?.addr)))
+    Ok(Value::opaque(Ip(receiver::<Cidr>(args)?.addr)))
 }
 
 fn prefix_length<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::Int(receiver(args)?.length.into()))
+    Ok(Value::Int(receiver::<Cidr>(args)?.length.into()))
 }
 
 fn masked<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::opaque(receiver(args)?.masked()))
+    Ok(Value::opaque(receiver::<Cidr>(args)?.masked()))
 }
 
 fn string<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(receiver(args)?.text().into())
+    Ok(receiver::<Cidr>(args)?.text().into())
 }
 
 #[cfg(test)]

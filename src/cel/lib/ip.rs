@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::args::{Outcome, SCAN, SCAN_TWICE, UNIT};
+use super::args::{Outcome, SCAN, SCAN_TWICE, UNIT, only_text, receiver};
 use super::text::go_quote;
 use super::{Function, Overload, addr};
 use crate::cel::types::Ty;
@@ -189,44 +189,33 @@ fn is_global_unicast(ip: IpAddr) -> bool {
         || is_link_local_unicast(ip))
 }
 
-fn receiver(args: &[Value<'_>]) -> Result<Ip, EvalError> {
-    args.first()
-        .and_then(Value::as_opaque)
-        .copied()
-        .ok_or(EvalError::NoSuchOverload)
-}
-
 fn check<'a>(args: &[Value<'a>], holds: impl Fn(IpAddr) -> bool) -> Outcome<'a> {
-    Ok(Value::Bool(holds(receiver(args)?.0)))
+    Ok(Value::Bool(holds(receiver::<Ip>(args)?.0)))
 }
 
 fn ip<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    match args {
-        [Value::String(text)] => parse(text).map(Value::opaque),
-        _ => Err(EvalError::NoSuchOverload),
-    }
+    parse(only_text(args)?).map(Value::opaque)
 }
 
 fn is_ip<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    match args {
-        [Value::String(text)] => Ok(Value::Bool(parse(text).is_ok())),
-        _ => Err(EvalError::NoSuchOverload),
-    }
+    Ok(Value::Bool(parse(only_text(args)?).is_ok()))
 }
 
 fn is_canonical<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    match args {
-        [Value::String(text)] => Ok(Value::Bool(parse(text)?.text() == text.as_str())),
-        _ => Err(EvalError::NoSuchOverload),
-    }
+    let text = only_text(args)?;
+    Ok(Value::Bool(parse(text)?.text() == text))
 }
 
 fn family<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::Int(if receiver(args)?.0.is_ipv4() { 4 } else { 6 }))
+    Ok(Value::Int(if receiver::<Ip>(args)?.0.is_ipv4() {
+        4
+    } else {
+        6
+    }))
 }
 
 fn string<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(receiver(args)?.text().into())
+    Ok(receiver::<Ip>(args)?.text().into())
 }
 
 /// The bits of an address, left-aligned in 128.

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::cmp::Ordering;
 
-use super::args::{Outcome, SCAN, UNIT};
+use super::args::{Outcome, SCAN, UNIT, only_text, order};
 use super::{Function, Overload};
 use crate::cel::types::Ty;
 use crate::cel::value::{EvalError, Opaque, Value};
@@ -191,30 +191,14 @@ fn operand(args: &[Value<'_>]) -> Result<Quantity, EvalError> {
     }
 }
 
-fn order(args: &[Value<'_>]) -> Result<Ordering, EvalError> {
-    let [left, right] = args else {
-        return Err(EvalError::NoSuchOverload);
-    };
-    match (quantity_of(left), quantity_of(right)) {
-        (Some(left), Some(right)) => Ok(left.cmp(right)),
-        _ => Err(EvalError::NoSuchOverload),
-    }
-}
-
 fn quantity<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    let [Value::String(text)] = args else {
-        return Err(EvalError::NoSuchOverload);
-    };
-    Quantity::parse(text)
+    Quantity::parse(only_text(args)?)
         .map(Value::opaque)
         .map_err(|error| EvalError::text(error.to_string()))
 }
 
 fn is_quantity<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    let [Value::String(text)] = args else {
-        return Err(EvalError::NoSuchOverload);
-    };
-    Ok(Value::Bool(Quantity::parse(text).is_ok()))
+    Ok(Value::Bool(Quantity::parse(only_text(args)?).is_ok()))
 }
 
 fn sign<'a>(args: &[Value<'a>]) -> Outcome<'a> {
@@ -222,15 +206,15 @@ fn sign<'a>(args: &[Value<'a>]) -> Outcome<'a> {
 }
 
 fn is_greater_than<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::Bool(order(args)? == Ordering::Greater))
+    Ok(Value::Bool(order(args, quantity_of)? == Ordering::Greater))
 }
 
 fn is_less_than<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::Bool(order(args)? == Ordering::Less))
+    Ok(Value::Bool(order(args, quantity_of)? == Ordering::Less))
 }
 
 fn compare_to<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::Int(order(args)? as i64))
+    Ok(Value::Int(order(args, quantity_of)? as i64))
 }
 
 fn as_approximate_float<'a>(args: &[Value<'a>]) -> Outcome<'a> {

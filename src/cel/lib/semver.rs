@@ -4,7 +4,7 @@ use std::any::Any;
 use std::cmp::Ordering;
 use std::fmt;
 
-use super::args::{Outcome, SCAN, UNIT};
+use super::args::{Outcome, SCAN, UNIT, order, receiver};
 use super::text::go_quote;
 use super::{Function, Overload};
 use crate::cel::types::Ty;
@@ -347,33 +347,24 @@ fn is_semver<'a>(args: &[Value<'a>]) -> Outcome<'a> {
     Ok(Value::Bool(parsed(args)?.is_ok()))
 }
 
-fn order(args: &[Value<'_>]) -> Result<Ordering, EvalError> {
-    let [left, right] = args else {
-        return Err(EvalError::NoSuchOverload);
-    };
-    match (left.as_opaque::<Version>(), right.as_opaque::<Version>()) {
-        (Some(left), Some(right)) => Ok(left.cmp(right)),
-        _ => Err(EvalError::NoSuchOverload),
-    }
-}
-
 fn is_greater_than<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::Bool(order(args)? == Ordering::Greater))
+    Ok(Value::Bool(
+        order(args, Value::as_opaque::<Version>)? == Ordering::Greater,
+    ))
 }
 
 fn is_less_than<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::Bool(order(args)? == Ordering::Less))
+    Ok(Value::Bool(
+        order(args, Value::as_opaque::<Version>)? == Ordering::Less,
+    ))
 }
 
 fn compare_to<'a>(args: &[Value<'a>]) -> Outcome<'a> {
-    Ok(Value::Int(order(args)? as i64))
+    Ok(Value::Int(order(args, Value::as_opaque::<Version>)? as i64))
 }
 
 fn part<'a>(args: &[Value<'a>], of: impl Fn(&Version) -> u64) -> Outcome<'a> {
-    let version = args
-        .first()
-        .and_then(Value::as_opaque)
-        .ok_or(EvalError::NoSuchOverload)?;
+    let version = receiver(args)?;
     // Beyond 63 bits the API server wraps.
     Ok(Value::Int(of(version).cast_signed()))
 }

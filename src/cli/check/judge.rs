@@ -7,15 +7,17 @@ use super::policies::Loaded;
 use crate::model::fields::FieldError;
 use crate::model::gvk::{Gvk, Gvr, Scope};
 use crate::model::json::{Json, Map};
+use crate::model::near;
 use crate::model::request::Request;
 use crate::model::verdict::{Action, Finding, Outcome, Reason, Rule, Severity};
 use crate::model::yaml::Document;
 use crate::model::yaml_out::to_yaml;
 use crate::owned_json;
 use crate::policy::conform;
+use crate::policy::exempt::exemption;
 use crate::policy::judge::judge_all;
 use crate::policy::mutate::mutate;
-use crate::report::document::{MutationRow, ObjectRef, Problem, Row, RuleRef};
+use crate::report::document::{ExemptionRow, MutationRow, ObjectRef, Problem, Row, RuleRef};
 use crate::schema::catalog;
 
 /// Policy name of rows that come from the resource's own schema.
@@ -45,6 +47,8 @@ pub struct Judged {
     pub mutations: Vec<MutationRow>,
     /// YAML before and after, of changed objects.
     pub changed: BTreeMap<ObjectRef, (String, String)>,
+    /// Objects that policies are about and leave alone.
+    pub exemptions: Vec<ExemptionRow>,
     /// Documents that are no Kubernetes objects.
     pub problems: Vec<Problem>,
     /// Objects judged.
@@ -161,10 +165,16 @@ fn identify(document: &Document) -> Result<Gvk, String> {
             .filter(|entry| entry.gvk.group == gvk.group)
             .map(|entry| format!("{} {}", entry.gvk.api_version(), entry.gvk.kind))
             .collect();
-        return Err(format!(
-            "no such kind: {api_version} {kind}; known: {}",
-            known.join(", ")
-        ));
+        let kinds = catalog::entries().iter().map(|entry| &*entry.gvk.kind);
+        let known = known.join(", ");
+        return Err(match near::nearest(kind, kinds) {
+            Some(meant) => {
+                format!(
+                    "no such kind: {api_version} {kind}, did you mean {meant:?}? Known: {known}"
+                )
+            }
+            None => format!("no such kind: {api_version} {kind}; known: {known}"),
+        });
     }
     Ok(gvk)
 }
@@ -187,6 +197,11 @@ struct Case<'c> {
 }
 
 fn one(case: &Case<'_>, request: Request<'static>, all: bool, judged: &mut Judged) {
+    if let Some(exempt) = exemption(&case.loaded.set, &request) {
+        judged
+            .exemptions
+            .push(ExemptionRow::new(case.object.clone(), exempt));
+    }
     let mutated = mutate(&case.loaded.set, &request);
     judged
         .mutations
@@ -271,6 +286,7 @@ impl Judged {
             && self.passed + self.skipped == 0
             && self.rows.is_empty()
             && self.mutations.is_empty()
+            && self.exemptions.is_empty()
     }
 }
 

@@ -17,7 +17,7 @@ use super::{Exit, print};
 use crate::model::verdict::Severity;
 use crate::model::yaml;
 use crate::report::document::{Document, PolicySet, Problem, VERSION};
-use crate::report::{json, text};
+use crate::report::{json, plain, text};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -106,7 +106,7 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
     let documents = documents(&files, &mut problems);
     let loaded = policies::load(&args.policies, &args.profile, &documents)?;
     for note in &loaded.notes {
-        eprintln!("note: {note}");
+        eprintln!("note: {}", plain::line(note));
     }
     let options = judge::Options {
         namespace: &args.namespace,
@@ -144,6 +144,7 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         },
         results: judged.rows,
         mutations: judged.mutations,
+        exemptions: judged.exemptions,
         problems,
     }
     .finish(judged.objects, judged.passed, judged.skipped);

@@ -1,6 +1,5 @@
 //! Variables of `eval` from files and arguments.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow, bail};
@@ -11,6 +10,7 @@ use crate::cel::playground::Setting;
 use crate::cel::playground::review::Review;
 use crate::cel::value::Value;
 use crate::cli::input::{self, InputFile};
+use crate::config::walk;
 use crate::model::json::Json;
 use crate::model::yaml;
 use crate::model::yaml_out::to_yaml;
@@ -177,17 +177,19 @@ fn given(flag: &str, name: &str, value: Json<'static>, typed: bool) -> Given {
 
 /// The text of a file or of standard input.
 pub fn text(path: &Path) -> anyhow::Result<InputFile> {
-    let mut stdin = std::io::stdin().lock();
-    let read = if path.as_os_str() == "-" {
-        input::read_text(input::STDIN, &mut stdin)
+    let stdin = path.as_os_str() == "-";
+    let (name, read) = if stdin {
+        let mut stdin = std::io::stdin().lock();
+        let read = walk::read_from(&mut stdin, input::MAX_FILE_BYTES);
+        (input::STDIN.to_owned(), read)
     } else {
-        let name = path.display().to_string();
-        match std::fs::File::open(path) {
-            Ok(mut file) => input::read_text(&name, file.by_ref()),
-            Err(error) => bail!("{name}: cannot be read: {error}"),
-        }
+        let read = walk::read(path, input::MAX_FILE_BYTES).map_err(|trouble| trouble.why);
+        (path.display().to_string(), read)
     };
-    read.map_err(|problem| anyhow!("{}: {}", problem.file, problem.message))
+    match read {
+        Ok(text) => Ok(InputFile { name, text }),
+        Err(why) => bail!("{name}: {why}"),
+    }
 }
 
 /// The only document of a file.

@@ -240,6 +240,33 @@ fn leases_events_and_nodes_are_never_matched() {
 }
 
 #[test]
+fn a_policy_that_uses_our_name_for_a_condition_does_not_spoil_the_registration() {
+    let condition = |name: &str| vec![(name.to_owned(), "true".to_owned())];
+    let conditions = |resource: &str, name: &str| {
+        let mut wanted = interest(
+            Phase::Validate,
+            vec![rule_for("*", &[resource], &["CREATE"])],
+        );
+        wanted.match_conditions = condition(name);
+        let made = webhooks_for(&[wanted], &by_service());
+        let list = made.validating["webhooks"][0]["matchConditions"].clone();
+        let names = list.as_array().into_iter().flatten();
+        names
+            .map(|condition| condition["name"].as_str().unwrap_or_default().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(conditions("*/*", "ours"), ["not-vital", "ours"]);
+    assert_eq!(conditions("*/*", "not-vital"), ["not-vital"]);
+    let mut pods = interest(Phase::Validate, vec![rule_for("", &["pods"], &["CREATE"])]);
+    pods.match_conditions = condition("not-vital");
+    let made = webhooks_for(&[pods], &by_service());
+    assert_eq!(
+        made.validating["webhooks"][0]["matchConditions"],
+        json!([{"name": "not-vital", "expression": "true"}])
+    );
+}
+
+#[test]
 fn differing_selectors_get_entries_of_their_own() {
     let pods = || interest(Phase::Validate, vec![rule_for("", &["pods"], &["CREATE"])]);
     let mut selective = pods();

@@ -36,6 +36,8 @@ pub enum Decision {
     },
     /// It could not be judged.
     Error(String),
+    /// The policy itself cannot be used.
+    Unusable(String),
 }
 
 /// What became of an audit annotation; those without a value are not listed.
@@ -72,9 +74,6 @@ pub fn evaluate<'s>(
     with: With<'s>,
     shared: &Shared<'s>,
 ) -> Evaluated<'s> {
-    let Work::Validate { rules, annotations } = &bound.programs.work else {
-        return Evaluated::default();
-    };
     let inputs = Inputs {
         scope,
         programs: &bound.programs,
@@ -85,7 +84,21 @@ pub fn evaluate<'s>(
         presets: with.presets,
         shared: Some(shared),
     };
-    match matched(inputs) {
+    let holds = matched(inputs);
+    let (rules, annotations) = match &bound.programs.work {
+        Work::Validate { rules, annotations } => (rules, annotations),
+        Work::Unusable(why) => {
+            let spared = holds == Ok(false);
+            let decision = if spared {
+                Decision::Skip
+            } else {
+                Decision::Unusable(why.clone())
+            };
+            return Evaluated::whole(decision);
+        }
+        Work::Mutate { .. } => return Evaluated::default(),
+    };
+    match holds {
         Ok(true) => {}
         Ok(false) => return Evaluated::whole(Decision::Skip),
         Err(error) if bound.policy.failure == FailurePolicy::Fail => {

@@ -213,8 +213,8 @@ spec:
     assert_eq!(
         mistakes(text),
         [
-            "p.yaml:7:23: GuardrailProfile/x: spec.namespaceSelector.matchLabel: unknown field",
-            "p.yaml:6:3: GuardrailProfile/x: spec.runtimeClas: unknown field",
+            "p.yaml:7:23: GuardrailProfile/x: spec.namespaceSelector.matchLabel: unknown field, did you mean \"matchLabels\"?",
+            "p.yaml:6:3: GuardrailProfile/x: spec.runtimeClas: unknown field, did you mean \"runtimeClass\"?",
             "p.yaml:5:3: GuardrailProfile/x: spec.enforcement: Unsupported value: \"Block\": supported values: \"Deny\", \"Warn\", \"Audit\"",
         ]
     );

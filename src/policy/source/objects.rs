@@ -54,13 +54,13 @@ const ACTIONS: [(&str, Action); 3] = [
     ("Audit", Action::Audit),
 ];
 
-/// Reads an object of a known kind; any recorded mistake refuses it.
-pub fn read(
+/// Reads an object of a known kind as far as possible, and what is wrong with it.
+pub fn salvage(
     sourced: &Sourced,
     group: &str,
     version: &str,
     reader: Reader,
-) -> Result<Item, Vec<Diagnostic>> {
+) -> (Option<Item>, Vec<Diagnostic>) {
     let errors = FieldErrors::default();
     let root = Field::root(&sourced.object, &errors);
     let known = ["apiVersion", "kind", "metadata", "spec", "status"];
@@ -95,14 +95,11 @@ pub fn read(
     };
     let item = reader(&object);
     let subject = sourced.subject();
-    match item {
-        Some(item) if errors.is_empty() => Ok(item),
-        _ => Err(errors
-            .into_vec()
-            .iter()
-            .map(|error| Diagnostic::field(&subject, &sourced.origin, error))
-            .collect()),
-    }
+    let errors = errors.into_vec();
+    let mistakes = errors
+        .iter()
+        .map(|error| Diagnostic::field(&subject, &sourced.origin, error));
+    (item, mistakes.collect())
 }
 
 /// The fields that VAP and MAP share.
@@ -242,6 +239,7 @@ pub fn profile(object: &Object<'_>) -> Option<Item> {
         name: object.name.clone(),
         namespaces: LabelSelector::read(&spec.key("namespaceSelector")),
         enforcement: action.map_or(Action::Deny, |(_, action)| *action),
+        fault: None,
     }))
 }
 
@@ -397,6 +395,7 @@ impl Object<'_> {
                 .is_set()
                 .then(|| match_resources(&resources, &wanted)),
             actions,
+            profile: None,
         };
         Some(Item::Binding(Box::new(binding)))
     }
@@ -428,6 +427,7 @@ impl Object<'_> {
             param_ref: self.param_ref(),
             resources: None,
             actions: listed,
+            profile: None,
         })
     }
 

@@ -144,7 +144,7 @@ fn objects_are_checked_as_a_whole() {
         [
             "p.yaml:4:1: ValidatingAdmissionPolicy/UP: data: unknown field",
             "p.yaml:1:1: ValidatingAdmissionPolicy/UP: apiVersion: version \"v2\" is not known; known versions of admissionregistration.k8s.io: v1, v1beta1, v1alpha1",
-            "p.yaml:3:22: ValidatingAdmissionPolicy/UP: metadata.label: unknown field",
+            "p.yaml:3:22: ValidatingAdmissionPolicy/UP: metadata.label: unknown field, did you mean \"labels\"?",
             "p.yaml:3:12: ValidatingAdmissionPolicy/UP: metadata.name: \"UP\" must be lower-case letters, digits, '-' or '.', start and end with a letter or digit, and have at most 253 characters",
             "p.yaml:1:1: ValidatingAdmissionPolicy/UP: spec: a value is required",
         ]
@@ -244,4 +244,45 @@ fn reports_find_their_words_in_annotations() {
             "metadata.annotations['sandfence.dev/severity']: expected one of info, low, medium, high, critical, found \"dire\""
         ]
     );
+}
+
+#[test]
+fn a_mistyped_kind_or_group_is_no_parameter() {
+    let cases = [
+        (
+            "apiVersion: sandfence.dev/v1alpha1\nkind: GuardrialProfile\nmetadata: {name: x}\n",
+            "p.yaml:2:1: GuardrialProfile/x: kind: unknown kind \"GuardrialProfile\", did you mean \"GuardrailProfile\"?",
+        ),
+        (
+            "metadata: {name: x}\napiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmisionPolicy\n",
+            "p.yaml:3:1: ValidatingAdmisionPolicy/x: kind: unknown kind \"ValidatingAdmisionPolicy\", did you mean \"ValidatingAdmissionPolicy\"?",
+        ),
+        (
+            "apiVersion: sandfence.dev/v1alpha1\nkind: Fence\nmetadata: {name: x}\n",
+            "p.yaml:2:1: Fence/x: kind: unknown kind \"Fence\"; kinds of sandfence.dev: SandboxPolicy, GuardrailProfile, PolicyException",
+        ),
+        (
+            "apiVersion: admissionregistraton.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {name: x}\n",
+            "p.yaml:1:1: ValidatingAdmissionPolicy/x: apiVersion: unknown group \"admissionregistraton.k8s.io\", did you mean \"admissionregistration.k8s.io\"?",
+        ),
+        (
+            "apiVersion: v1\nKind: ConfigMap\nmetadata: {name: x}\n",
+            "p.yaml:1:1: /x: kind: a value is required\np.yaml:2:1: /x: Kind: did you mean \"kind\"?",
+        ),
+        (
+            "- not\n- an object\n",
+            "p.yaml:1:1: /: expected an object with apiVersion and kind",
+        ),
+    ];
+    for (text, expected) in cases {
+        assert_eq!(mistakes(text).join("\n"), expected, "{text}");
+    }
+    for fine in [
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n",
+        "apiVersion: example.com/v1\nkind: Policy\nmetadata: {name: x}\n",
+        "apiVersion: sandfence.dev/v1alpha1\nkind: PolicyException\nmetadata: {name: x}\n",
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingWebhookConfiguration\nmetadata: {name: x}\n",
+    ] {
+        assert_eq!(mistakes(fine), [] as [&str; 0], "{fine}");
+    }
 }

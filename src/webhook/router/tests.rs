@@ -1,3 +1,5 @@
+mod hostile;
+
 use axum::http::Method;
 use base64::Engine as _;
 use http_body_util::StreamBody;

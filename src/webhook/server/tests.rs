@@ -1,3 +1,4 @@
+use std::error::Error as _;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -326,4 +327,131 @@ async fn a_taken_address_is_named() {
             .starts_with(&format!("cannot listen on {address}: ")),
         "{error}"
     );
+}
+
+/// How many handlers run, and the most that ever did.
+#[derive(Default)]
+struct Crowd {
+    now: AtomicUsize,
+    most: AtomicUsize,
+}
+
+/// One handler in the crowd.
+struct Member(Arc<Crowd>);
+
+impl Member {
+    fn of(crowd: &Arc<Crowd>) -> Self {
+        let now = crowd.now.fetch_add(1, Ordering::SeqCst) + 1;
+        crowd.most.fetch_max(now, Ordering::SeqCst);
+        Self(Arc::clone(crowd))
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.0.now.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_streams_runs_no_more_handlers_than_allowed_and_is_answered() {
+    let crowd = Arc::new(Crowd::default());
+    let shared = Arc::clone(&crowd);
+    let handler = get(move || {
+        let member = Member::of(&shared);
+        async move {
+            tokio::task::yield_now().await;
+            drop(member);
+            "hello"
+        }
+    });
+    let limits = Limits {
+        streams: 8,
+        ..Limits::default()
+    };
+    let server = start(Router::new().route("/", handler), limits).await;
+    let sender = http2(server.tls(&[b"h2"]).await.expect("handshake")).await;
+    let flood = (0..500).map(|_| {
+        let mut sender = sender.clone();
+        async move {
+            match sender.send_request(get_root()).await {
+                Ok(response) => text(response).await,
+                // What a peer sends before it knows the limit is refused, and may be sent again.
+                Err(error) => error.source().map(ToString::to_string).unwrap_or_default(),
+            }
+        }
+    });
+    let answers = tokio::time::timeout(PATIENCE, futures::future::join_all(flood))
+        .await
+        .expect("in time");
+    let refused = answers.iter().filter(|answer| *answer != "hello");
+    for answer in refused {
+        assert!(answer.contains("refused"), "{answer}");
+    }
+    let most = crowd.most.load(Ordering::SeqCst);
+    assert!((1..=8).contains(&most), "{most}");
+    let mut sender = sender;
+    let again = sender.send_request(get_root()).await.expect("answer");
+    assert_eq!(text(again).await, "hello");
+}
+
+#[tokio::test]
+async fn requests_that_are_reset_at_once_leave_nothing_running() {
+    let crowd = Arc::new(Crowd::default());
+    let shared = Arc::clone(&crowd);
+    let endless = get(move || {
+        let member = Member::of(&shared);
+        async move {
+            std::future::pending::<()>().await;
+            drop(member);
+            "never"
+        }
+    });
+    let router = Router::new()
+        .route("/", endless)
+        .route("/healthz", get(|| async { "ok" }));
+    let server = start(router, Limits::default()).await;
+    let mut sender = http2(server.tls(&[b"h2"]).await.expect("handshake")).await;
+    for _ in 0..2_000 {
+        // Whether the server ends the connection for it or bears with it is its choice.
+        if sender.ready().await.is_err() {
+            break;
+        }
+        let mut request = Box::pin(sender.send_request(get_root()));
+        let _not_waited_for = futures::poll!(request.as_mut());
+        drop(request);
+    }
+    drop(sender);
+    let mut other = http1(server.tls(&[]).await.expect("handshake")).await;
+    let probe = Request::get("/healthz")
+        .header("host", "localhost")
+        .body(Empty::new())
+        .expect("request");
+    let answer = other.send_request(probe).await.expect("others are served");
+    assert_eq!(text(answer).await, "ok");
+    let ended = async {
+        while crowd.now.load(Ordering::SeqCst) > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, ended)
+        .await
+        .expect("every handler ended with its stream");
+}
+
+#[tokio::test]
+async fn an_oversized_http2_head_is_refused() {
+    let server = start(hello(), Limits::default()).await;
+    let mut sender = http2(server.tls(&[b"h2"]).await.expect("handshake")).await;
+    let request = Request::get("https://localhost/")
+        .header("x-long", "a".repeat(HEAD_BYTES))
+        .body(Empty::new())
+        .expect("request");
+    match sender.send_request(request).await {
+        Ok(response) => assert_eq!(response.status(), 431),
+        Err(error) => assert!(!error.is_canceled(), "{error}"),
+    }
+    let mut sender = http2(server.tls(&[b"h2"]).await.expect("handshake")).await;
+    let response = sender.send_request(get_root()).await.expect("answer");
+    assert_eq!(text(response).await, "hello");
 }

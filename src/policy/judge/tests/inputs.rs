@@ -36,7 +36,7 @@ kind: ConfigMap
 metadata: {name: x, namespace: other}
 data: {max: in-other}
 ---
-apiVersion: sandfence.dev/v1alpha1
+apiVersion: limits.example.com/v1
 kind: Limit
 metadata: {name: x}
 ";
@@ -95,7 +95,7 @@ metadata: {name: x}
             ],
         ),
         (
-            "sandfence.dev/v1alpha1, kind: Limit",
+            "limits.example.com/v1, kind: Limit",
             ", paramRef: {name: x, namespace: ns, parameterNotFoundAction: Deny}",
             "ns",
             &[

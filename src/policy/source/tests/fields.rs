@@ -8,7 +8,7 @@ fn every_field_of_a_policy_is_checked() {
         (
             "validation:\n- expression: 'true'",
             &[
-                "spec.validation: unknown field",
+                "spec.validation: unknown field, did you mean \"validations\"?",
                 "spec.validations: validations or auditAnnotations must hold at least one item",
             ],
         ),
@@ -191,7 +191,9 @@ fn rules_are_checked() {
         ),
         (
             "{apiGroups: [a], apiVersions: [v1], operations: [CREATE], resources: [a], scope: cluster}",
-            &["scope: expected one of \"*\", \"Cluster\", \"Namespaced\", found \"cluster\""],
+            &[
+                "scope: expected one of \"*\", \"Cluster\", \"Namespaced\", found \"cluster\", did you mean \"Cluster\"?",
+            ],
         ),
         (
             "{apiGroups: [a], apiVersions: [v1], operations: [CREATE], resources: [a], resourceNames: [x, x, '..']}",
