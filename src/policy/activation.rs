@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use crate::cel::env::Slot;
 use crate::cel::lib::authz::{Authorizer, AuthorizerValue, ResourceAccess, User};
-use crate::cel::plan::{Activation, PER_CALL_LIMIT};
-use crate::cel::value::{EvalError, Value};
+use crate::cel::plan::{Activation, Evaluation, PER_CALL_LIMIT, Program};
+use crate::cel::value::{EvalError, MAX_LEVELS, Value};
 use crate::model::gvk::{Gvk, Gvr};
 use crate::model::json::{Json, Map};
 use crate::model::request::{Request, UserInfo};
@@ -243,6 +243,20 @@ pub struct Inputs<'p, 'r> {
     pub authorizer: bool,
 }
 
+/// Levels of variables that use one another. The error of the innermost is told again by all others, so that its text
+/// grows with each.
+const MAX_CHAIN: u32 = 250;
+
+/// Up to this many levels the values of variables cannot nest deep enough to matter, and are not looked at.
+const SHALLOW_CHAIN: u32 = 2;
+
+/// Elements of values of variables that are looked at in one phase for how deep they nest.
+const MAX_LOOKS: usize = 1_000_000;
+
+/// Stack that must be left when variables use one another, and size of a new segment.
+const RED_ZONE: usize = 256 * 1024;
+const SEGMENT: usize = 2 * 1024 * 1024;
+
 /// One phase of evaluating one policy: its own memory of variables, its own budget.
 pub struct Phase<'p, 'r> {
     inputs: Inputs<'p, 'r>,
@@ -250,6 +264,12 @@ pub struct Phase<'p, 'r> {
     /// Cost of variables since it was last charged.
     pending: Cell<u64>,
     budget: u64,
+    /// Levels of variables under evaluation.
+    level: Cell<u32>,
+    /// Levels below what is under evaluation: 1 more than those of the variables it used so far.
+    chain: Cell<u32>,
+    /// What is left of [`MAX_LOOKS`].
+    looks: Cell<usize>,
 }
 
 /// A variable of a phase.
@@ -257,7 +277,12 @@ pub struct Phase<'p, 'r> {
 enum Memo<'p> {
     Unknown,
     Running,
-    Known(Result<Value<'p>, EvalError>, u64),
+    Known {
+        value: Result<Value<'p>, EvalError>,
+        cost: u64,
+        /// Levels of variables, itself included.
+        chain: u32,
+    },
 }
 
 impl<'p, 'r> Phase<'p, 'r> {
@@ -269,6 +294,9 @@ impl<'p, 'r> Phase<'p, 'r> {
             memory: RefCell::new(Vec::new()),
             pending: Cell::new(0),
             budget,
+            level: Cell::new(0),
+            chain: Cell::new(0),
+            looks: Cell::new(MAX_LOOKS),
         }
     }
 
@@ -308,8 +336,44 @@ impl<'p, 'r> Phase<'p, 'r> {
     #[must_use]
     pub fn cost(&self, variable: usize) -> Option<u64> {
         match self.memory.borrow().get(variable) {
-            Some(Memo::Known(_, cost)) => Some(*cost),
+            Some(Memo::Known { cost, .. }) => Some(*cost),
             _ => None,
+        }
+    }
+
+    /// Evaluates a variable, unless too many wait for it.
+    fn nested(&self, program: &'p Program) -> Evaluation<'p> {
+        let level = self.level.get();
+        if level >= MAX_CHAIN {
+            return Evaluation {
+                value: Err(too_long()),
+                cost: 0,
+            };
+        }
+        self.level.set(level + 1);
+        let evaluation =
+            stacker::maybe_grow(RED_ZONE, SEGMENT, || program.eval(self, PER_CALL_LIMIT));
+        self.level.set(level);
+        evaluation
+    }
+
+    /// The value of a variable with so many levels of variables, unless it nests too deep.
+    fn checked(&self, value: Value<'p>, chain: u32) -> Result<Value<'p>, EvalError> {
+        if chain <= SHALLOW_CHAIN {
+            return Ok(value);
+        }
+        if chain > MAX_CHAIN {
+            return Err(too_long());
+        }
+        let mut looks = self.looks.get();
+        let fits = value.nests_within(MAX_LEVELS, &mut looks);
+        self.looks.set(looks);
+        if fits {
+            Ok(value)
+        } else {
+            Err(EvalError::text(format!(
+                "the value nests deeper than {MAX_LEVELS} levels, or is too large for that to be told"
+            )))
         }
     }
 
@@ -323,6 +387,12 @@ impl<'p, 'r> Phase<'p, 'r> {
         }
         memory[index] = memo;
     }
+}
+
+fn too_long() -> EvalError {
+    EvalError::text(format!(
+        "variables use one another more than {MAX_CHAIN} levels deep"
+    ))
 }
 
 impl<'p> Activation<'p> for Phase<'p, '_> {
@@ -366,7 +436,10 @@ impl<'p> Activation<'p> for Phase<'p, '_> {
 
     fn composed(&self, index: usize) -> Result<Value<'p>, EvalError> {
         match self.memory.borrow().get(index) {
-            Some(Memo::Known(value, _)) => return value.clone(),
+            Some(Memo::Known { value, chain, .. }) => {
+                self.chain.set(self.chain.get().max(*chain));
+                return value.clone();
+            }
             Some(Memo::Running) => {
                 return Err(EvalError::text("a variable refers to itself"));
             }
@@ -376,15 +449,24 @@ impl<'p> Activation<'p> for Phase<'p, '_> {
             return Err(EvalError::text("unknown variable"));
         };
         self.set(index, Memo::Running);
-        let evaluation = expression.program.eval(self, PER_CALL_LIMIT);
-        self.pending
-            .set(self.pending.get().saturating_add(evaluation.cost));
-        let value = evaluation.value.map_err(|error| {
-            EvalError::text(format!(
-                "composited variable {name:?} fails to evaluate: {error}"
-            ))
-        });
-        self.set(index, Memo::Known(value.clone(), evaluation.cost));
+        let around = self.chain.replace(0);
+        let Evaluation { value, cost } = self.nested(&expression.program);
+        let chain = self.chain.get() + 1;
+        self.chain.set(around.max(chain));
+        self.pending.set(self.pending.get().saturating_add(cost));
+        let value = value
+            .and_then(|value| self.checked(value, chain))
+            .map_err(|error| {
+                EvalError::text(format!(
+                    "composited variable {name:?} fails to evaluate: {error}"
+                ))
+            });
+        let known = Memo::Known {
+            value: value.clone(),
+            cost,
+            chain,
+        };
+        self.set(index, known);
         value
     }
 }
