@@ -296,3 +296,91 @@ fn what_no_memory_holds_is_ended_by_the_cost_limit() -> Result<()> {
     }
     Ok(())
 }
+
+/// A policy whose variables use one another, `levels` deep, and a rule about the last.
+fn chained(levels: usize, link: impl Fn(&str) -> String, rule: &str) -> String {
+    let variables: String = (0..levels)
+        .map(|level| {
+            let expression = match level {
+                0 => "[dyn(1)]".to_owned(),
+                _ => link(&format!("variables.v{}", level - 1)),
+            };
+            format!("  - {{name: v{level}, expression: '{expression}'}}\n")
+        })
+        .collect();
+    let rule = rule.replace("LAST", &format!("variables.v{}", levels - 1));
+    format!(
+        "apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicy\nmetadata: {{name: chain}}\nspec:\n  \
+         matchConstraints:\n    resourceRules: [{{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}}]\n  \
+         variables:\n{variables}  validations: [{{expression: '{rule}'}}]\n---\n\
+         apiVersion: admissionregistration.k8s.io/v1\nkind: ValidatingAdmissionPolicyBinding\nmetadata: {{name: chain}}\nspec: \
+         {{policyName: chain, validationActions: [Deny]}}\n"
+    )
+}
+
+/// How many rules of the policy hold, or what the first one says.
+fn judged(policy: &str) -> Result<String> {
+    use sandfence::model::gvk::Gvr;
+    use sandfence::model::request::Request;
+    use sandfence::policy::diagnostic::Sourced;
+    use sandfence::policy::judge::judge;
+    use sandfence::policy::set::{Set, Settings};
+    std::thread::scope(|scope| {
+        let run = || {
+            let objects = Sourced::read("chain.yaml", policy)?;
+            let set = Set::build(objects, &Settings::default())
+                .map_err(|diagnostics| anyhow::anyhow!("{}", diagnostics[0]))?;
+            let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}});
+            let resource = Gvr {
+                group: String::new(),
+                version: "v1".to_owned(),
+                resource: "pods".to_owned(),
+            };
+            let verdict = judge(&set, &Request::create(resource, Json::from(pod)));
+            let first = verdict.findings.first();
+            Ok(first.map_or_else(|| "holds".to_owned(), |finding| finding.message.clone()))
+        };
+        let thread = std::thread::Builder::new()
+            .stack_size(STACK)
+            .spawn_scoped(scope, run)?;
+        thread.join().map_err(|_| anyhow::anyhow!("panicked"))?
+    })
+}
+
+#[test]
+fn variables_that_use_one_another_do_not_overflow_the_stack() -> Result<()> {
+    let nested = |inner: &str| format!("[dyn({inner})]");
+    let (short, long) = (200, 3_000);
+    let optional = |inner: &str| format!("optional.of(dyn({inner}))");
+    let map = |inner: &str| format!("{{\"a\": dyn({inner})}}");
+    // Compared, printed and dropped as deep as they are.
+    assert_eq!(judged(&chained(short, nested, "LAST == LAST"))?, "holds");
+    assert_eq!(
+        judged(&chained(short, nested, "\"%s\".format([LAST]) != \"\""))?,
+        "holds"
+    );
+    assert_eq!(judged(&chained(short, map, "LAST == LAST"))?, "holds");
+    assert_eq!(
+        judged(&chained(short, optional, "LAST.hasValue()"))?,
+        "holds"
+    );
+    let told = |policy: &str| {
+        judged(policy).map(|text| text.rsplit(": ").next().unwrap_or_default().to_owned())
+    };
+    let too_long = "variables use one another more than 250 levels deep";
+    assert_eq!(told(&chained(long, nested, "LAST.size() == 1"))?, too_long);
+    // Each variable is known before the next uses it.
+    let asked: Vec<String> = (0..500)
+        .map(|level| format!("variables.v{level}.size() == 1"))
+        .collect();
+    assert_eq!(told(&chained(500, nested, &asked.join(" && ")))?, too_long);
+    let twice = |inner: &str| format!("[[[dyn({inner})]]]");
+    let too_deep = "the value nests deeper than 500 levels, or is too large for that to be told";
+    assert_eq!(told(&chained(short, twice, "LAST.size() == 1"))?, too_deep);
+    let doubled = |inner: &str| format!("[dyn({inner}), dyn({inner})]");
+    assert_eq!(
+        told(&chained(short, doubled, "LAST.size() == 2"))?,
+        too_deep
+    );
+    Ok(())
+}

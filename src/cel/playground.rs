@@ -25,7 +25,7 @@ use super::lib::authz::{AuthorizerValue, ResourceAccess, User};
 use super::plan::{Activation, Evaluation, PER_CALL_LIMIT, Program};
 use super::source::{CompileError, NOWHERE, Position};
 use super::types::Type;
-use super::value::{EvalError, List, Value};
+use super::value::{EvalError, List, MAX_LEVELS, Value};
 use crate::model::names;
 
 /// The variable that a table of answers stands behind.
@@ -37,6 +37,12 @@ const VARIABLES: &str = "variables";
 
 /// Variables with values: what an environment can number is more, what anyone tries is less.
 const MAX_VARIABLES: usize = 10_000;
+
+/// Levels of policy variables that use one another, as in `policy`.
+const MAX_CHAIN: u32 = 250;
+
+/// Elements of the value of a policy variable that are looked at for how deep they nest.
+const MAX_LOOKS: usize = 1_000_000;
 
 /// Stack that must be left when variables of a policy use one another, and size of a new segment.
 const RED_ZONE: usize = 256 * 1024;
@@ -174,6 +180,7 @@ impl<'a> Setting<'a> {
             memory: RefCell::new(vec![Memory::Unknown; policy_variables.len()]),
             programs: &policy_variables,
             cost: Cell::new(0),
+            level: Cell::new(0),
         };
         let Evaluation { value, cost } = program.eval(&variables, PER_CALL_LIMIT);
         Answer::Evaluated {
@@ -339,6 +346,38 @@ struct Variables<'p> {
     programs: &'p [Compiled],
     memory: RefCell<Vec<Memory<'p>>>,
     cost: Cell<u64>,
+    /// Levels of policy variables under evaluation.
+    level: Cell<u32>,
+}
+
+impl<'p> Variables<'p> {
+    /// Evaluates a policy variable, unless too many wait for it or its value nests too deep.
+    fn nested(&self, program: &'p Program) -> Evaluation<'p> {
+        let level = self.level.get();
+        if level >= MAX_CHAIN {
+            return Evaluation {
+                value: Err(EvalError::text(format!(
+                    "variables use one another more than {MAX_CHAIN} levels deep"
+                ))),
+                cost: 0,
+            };
+        }
+        self.level.set(level + 1);
+        let Evaluation { value, cost } =
+            stacker::maybe_grow(RED_ZONE, SEGMENT, || program.eval(self, PER_CALL_LIMIT));
+        self.level.set(level);
+        let value = value.and_then(|value| {
+            let mut looks = MAX_LOOKS;
+            if value.nests_within(MAX_LEVELS, &mut looks) {
+                Ok(value)
+            } else {
+                Err(EvalError::text(format!(
+                    "the value nests deeper than {MAX_LEVELS} levels, or is too large for that to be told"
+                )))
+            }
+        });
+        Evaluation { value, cost }
+    }
 }
 
 impl<'p> Activation<'p> for Variables<'p> {
@@ -359,8 +398,7 @@ impl<'p> Activation<'p> for Variables<'p> {
                 refusal_text(error)
             ))),
             Ok(program) => {
-                let Evaluation { value, cost } =
-                    stacker::maybe_grow(RED_ZONE, SEGMENT, || program.eval(self, PER_CALL_LIMIT));
+                let Evaluation { value, cost } = self.nested(program);
                 self.cost.set(self.cost.get().saturating_add(cost));
                 value.map_err(|error| {
                     EvalError::text(format!(

@@ -1,6 +1,7 @@
 //! Values during evaluation: small, cheap to clone, borrowing from the judged objects and from the program.
 
 mod convert;
+mod depth;
 mod equality;
 mod kind;
 mod lists;
@@ -14,6 +15,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+pub use depth::MAX_LEVELS;
 pub use lists::Joined;
 
 use super::types::Type;

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use crate::cel::env::Slot;
 use crate::cel::lib::authz::{Authorizer, AuthorizerValue, ResourceAccess, User};
 use crate::cel::plan::{Activation, PER_CALL_LIMIT};
-use crate::cel::value::{EvalError, Value};
+use crate::cel::value::{EvalError, MAX_LEVELS, Value};
 use crate::model::gvk::{Gvk, Gvr};
 use crate::model::json::{Json, Map};
 use crate::model::request::{Request, UserInfo};
 
 use super::compile::{Expression, Programs};
-use super::reuse::{Presets, Shared, Variables, bit, in_variable};
+use super::reuse::{Presets, Shared, Uses, Variables, bit, in_variable};
 
 /// The text of the API server when a phase costs more than its budget.
 pub const EXHAUSTED: &str =
@@ -248,6 +248,20 @@ pub struct Inputs<'m, 'p, 'r> {
     pub shared: Option<&'m Shared<'p>>,
 }
 
+/// Levels of variables that use one another. The error of the innermost is told again by all others, so that its text
+/// grows with each.
+pub const MAX_CHAIN: u32 = 250;
+
+/// Up to this many levels the values of variables cannot nest deep enough to matter, and are not looked at.
+pub const SHALLOW_CHAIN: u32 = 2;
+
+/// Elements of values of variables that are looked at in one phase for how deep they nest.
+pub const MAX_LOOKS: usize = 1_000_000;
+
+/// Stack that must be left when variables use one another, and size of a new segment.
+const RED_ZONE: usize = 256 * 1024;
+const SEGMENT: usize = 2 * 1024 * 1024;
+
 /// One phase of evaluating one policy: its own memory of variables, its own budget.
 pub struct Phase<'m, 'p, 'r> {
     inputs: Inputs<'m, 'p, 'r>,
@@ -257,6 +271,10 @@ pub struct Phase<'m, 'p, 'r> {
     /// Cost of variables since it was last charged.
     pending: Cell<u64>,
     budget: u64,
+    /// Levels of variables under evaluation.
+    level: Cell<u32>,
+    /// What is left of [`MAX_LOOKS`].
+    looks: Cell<usize>,
 }
 
 /// A variable of a phase.
@@ -279,6 +297,8 @@ impl<'m, 'p, 'r> Phase<'m, 'p, 'r> {
             asked: Cell::new(0),
             pending: Cell::new(0),
             budget,
+            level: Cell::new(0),
+            looks: Cell::new(MAX_LOOKS),
         }
     }
 
@@ -346,6 +366,18 @@ impl<'m, 'p, 'r> Phase<'m, 'p, 'r> {
             shared.keep(expression, &evaluation.value, (evaluation.cost, asked));
         }
         (evaluation.value, evaluation.cost)
+    }
+
+    /// As [`Phase::outcome`] of a variable, unless too many wait for it.
+    fn nested(&self, expression: &'p Expression) -> (Result<Value<'p>, EvalError>, u64) {
+        let level = self.level.get();
+        if level >= MAX_CHAIN {
+            return (Err(too_long()), 0);
+        }
+        self.level.set(level + 1);
+        let outcome = stacker::maybe_grow(RED_ZONE, SEGMENT, || self.outcome(expression));
+        self.level.set(level);
+        outcome
     }
 
     /// Charges variables that somebody asked for in another phase as if it had been in this one.
@@ -442,12 +474,45 @@ impl<'p> Activation<'p> for Phase<'_, 'p, '_> {
             return Err(EvalError::text("unknown variable"));
         };
         self.set(index, Memo::Running);
-        let (value, cost) = self.outcome(expression);
+        let (value, cost) = self.nested(expression);
         if charged.is_none() {
             self.pend(cost);
         }
-        let value = value.map_err(|error| in_variable(name, &error));
+        let mut looks = self.looks.get();
+        let value = value
+            .and_then(|value| shallow(value, &expression.uses, &mut looks))
+            .map_err(|error| in_variable(name, &error));
+        self.looks.set(looks);
         self.set(index, Memo::Known(value.clone(), cost));
         value
     }
+}
+
+/// The value of a variable, unless it nests too deep; `looks` is how many of its elements may be looked at to tell.
+///
+/// # Errors
+/// It nests too deep, or its variables use one another too deep.
+pub fn shallow<'p>(
+    value: Value<'p>,
+    uses: &Uses,
+    looks: &mut usize,
+) -> Result<Value<'p>, EvalError> {
+    if uses.levels <= SHALLOW_CHAIN {
+        return Ok(value);
+    }
+    if uses.levels > MAX_CHAIN {
+        return Err(too_long());
+    }
+    if value.nests_within(MAX_LEVELS, looks) {
+        return Ok(value);
+    }
+    Err(EvalError::text(format!(
+        "the value nests deeper than {MAX_LEVELS} levels, or is too large for that to be told"
+    )))
+}
+
+fn too_long() -> EvalError {
+    EvalError::text(format!(
+        "variables use one another more than {MAX_CHAIN} levels deep"
+    ))
 }

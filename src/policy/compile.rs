@@ -11,6 +11,7 @@ use crate::cel::source::{CompileError, LEFT_OUT, NOWHERE, Position};
 use crate::cel::types::Type;
 use crate::model::verdict::Reason;
 
+use super::activation::SHALLOW_CHAIN;
 use super::diagnostic::Diagnostic;
 use super::reuse::Uses;
 use super::source::{Body, Mutation, Named, Policy, Reinvocation, Text};
@@ -266,6 +267,7 @@ impl<'p> Compiler<'p> {
             let of_expressions = compiled.map(|expression| &mut expression.uses);
             for uses in of_expressions.chain(&mut self.uses) {
                 uses.other = true;
+                uses.levels = SHALLOW_CHAIN + 1;
             }
         }
         out

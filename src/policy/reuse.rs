@@ -16,6 +16,7 @@ use crate::cel::plan::{Activation, PER_CALL_LIMIT, Program};
 use crate::cel::value::{EvalError, List, Map, Str, Value};
 use crate::model::json::Json;
 
+use super::activation::{MAX_LOOKS, shallow};
 use super::compile::{Expression, Programs, Slots, Work};
 use super::set::Bound;
 
@@ -36,6 +37,8 @@ pub struct Uses {
     pub other: bool,
     /// The variables that it names itself, in the order of its program.
     pub variables: Vec<usize>,
+    /// Levels of variables that use one another, this one included.
+    pub levels: u32,
 }
 
 /// An outcome that is kept.
@@ -64,6 +67,7 @@ impl Uses {
     pub(super) fn new(program: &Program, slots: &Slots, variables: &[Uses]) -> Self {
         let mut uses = Self {
             variables: program.composed(),
+            levels: 1,
             ..Self::default()
         };
         let requested = [slots.object, slots.old_object, slots.request];
@@ -78,8 +82,10 @@ impl Uses {
         }
         for index in &uses.variables {
             // A later variable of the same name replaced the one that was meant: what that depends on is not known yet.
-            match variables.get(*index).filter(|_| *index < MOST_VARIABLES) {
+            uses.other |= *index >= MOST_VARIABLES;
+            match variables.get(*index) {
                 Some(variable) => {
+                    uses.levels = uses.levels.max(variable.levels.saturating_add(1));
                     uses.request |= variable.request;
                     uses.params |= variable.params;
                     uses.other |= variable.other;
@@ -107,6 +113,7 @@ impl Presets {
     /// Evaluates what `params` alone decides.
     pub(super) fn new(programs: &Programs, params: &Json<'static>) -> Self {
         let mut out = Self(vec![None; programs.places]);
+        let mut looks = MAX_LOOKS;
         let mut known = ParamsOnly {
             slots: &programs.slots,
             params,
@@ -114,13 +121,13 @@ impl Presets {
             asked: Cell::new(0),
         };
         for (name, expression) in &programs.variables {
-            let kept = out.evaluate(expression, &known);
+            let kept = out.evaluate(expression, &known, &mut looks);
             known
                 .variables
                 .push(kept.map(|outcome| outcome.map_err(|error| in_variable(name, &error))));
         }
         for expression in programs.conditions.iter().chain(rules(programs)) {
-            out.evaluate(expression, &known);
+            out.evaluate(expression, &known, &mut looks);
         }
         out
     }
@@ -130,13 +137,17 @@ impl Presets {
         &mut self,
         expression: &'p Expression,
         known: &ParamsOnly<'p>,
+        looks: &mut usize,
     ) -> Option<Result<Value<'p>, EvalError>> {
         if !expression.uses.is_preset() {
             return None;
         }
         known.asked.set(0);
         let evaluation = expression.program.eval(known, PER_CALL_LIMIT);
-        let outcome = match &evaluation.value {
+        let value = evaluation
+            .value
+            .and_then(|value| shallow(value, &expression.uses, looks));
+        let outcome = match &value {
             Ok(value) => owned(value).map(Ok),
             Err(error) => Some(Err(error.clone())),
         };
@@ -145,7 +156,7 @@ impl Presets {
             cost: evaluation.cost,
             asked: known.asked.get(),
         });
-        Some(evaluation.value)
+        Some(value)
     }
 
     /// What is known of an expression.
