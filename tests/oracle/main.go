@@ -60,12 +60,12 @@ func run(in io.Reader, out io.Writer) error {
 	}
 }
 
-// reply never fails: what goes wrong is part of the answer.
+// reply never fails: what goes wrong is part of the answer. There are expressions that the API server's code panics at.
 func reply(line []byte) (result answer) {
 	var req request
 	defer func() {
 		if p := recover(); p != nil {
-			result = answer{"oracleError": fmt.Sprintf("panic: %v", p)}
+			result = answer{"panic": fmt.Sprint(p)}
 		}
 		if req.ID != nil {
 			result["id"] = req.ID

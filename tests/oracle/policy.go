@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,8 @@ type policyRequest struct {
 	Budget *int64 `json:"budget"`
 	// Evaluate so often and tell the time that each took, compiling not counted.
 	Repeat int `json:"repeat"`
+	// Read the object from its text each time that is counted.
+	Decode bool `json:"decode"`
 	// Schemas of the mutated kinds by name, as in an OpenAPI document; deduced from the objects when absent.
 	Schemas map[string]*spec.Schema `json:"schemas"`
 }
@@ -60,11 +63,19 @@ type attributes struct {
 }
 
 // object is an unstructured object, or none.
-type object struct{ *unstructured.Unstructured }
+type object struct {
+	*unstructured.Unstructured
+	text []byte
+}
 
 func (o *object) UnmarshalJSON(data []byte) error {
+	o.text = bytes.Clone(data)
+	return o.decode()
+}
+
+func (o *object) decode() error {
 	var content map[string]any
-	if err := utiljson.Unmarshal(data, &content); err != nil || content == nil {
+	if err := utiljson.Unmarshal(o.text, &content); err != nil || content == nil {
 		return err
 	}
 	o.Unstructured = &unstructured.Unstructured{Object: content}
@@ -122,6 +133,11 @@ func (r *policyRequest) timed(out answer, do func()) {
 	if r.Repeat > 0 {
 		start := time.Now()
 		for range r.Repeat {
+			if r.Decode {
+				if err := r.Object.decode(); err != nil {
+					panic(err)
+				}
+			}
 			do()
 		}
 		out["nanos"] = time.Since(start).Nanoseconds() / int64(r.Repeat)
