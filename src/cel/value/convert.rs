@@ -139,6 +139,12 @@ impl Conversion {
             .fields
             .iter()
             .map(|(name, value)| {
+                // A list that the expression made of nothing is none to Go.
+                if outer == Rules::Native
+                    && matches!(value, Value::List(list @ (List::Made(_) | List::Joined(_))) if list.is_empty())
+                {
+                    return Ok((name.to_string(), Json::Null));
+                }
                 let value = self.convert(value).map_err(|cause| {
                     EvalError::text(format!("fail to convert field {name:?}: {cause}"))
                 })?;
@@ -160,6 +166,8 @@ fn int(value: i64, rules: Rules) -> Json<'static> {
 fn uint(value: u64, rules: Rules) -> Json<'static> {
     match i64::try_from(value) {
         Ok(int) if rules != Rules::Protobuf || value <= SAFE_INTEGER => Json::Int(int),
+        // What the API server reads back of a number that large.
+        _ if rules != Rules::Protobuf => Json::Float(value as f64),
         _ => Json::from(value.to_string()),
     }
 }
