@@ -15,7 +15,11 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use anyhow::Result;
-use generate::{Generator, Grammar, Random, Ty, data};
+use generate::data;
+use generate::expression::Generator;
+use generate::grammar::Grammar;
+use generate::random::Random;
+use generate::types::Ty;
 use oracle::Session;
 use scene::{Answer, Scene, comparable};
 use serde_json::{Value, json};

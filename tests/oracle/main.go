@@ -45,10 +45,9 @@ func run(in io.Reader, out io.Writer) error {
 			if err := encoder.Encode(reply(line)); err != nil {
 				return err
 			}
-			if reader.Buffered() == 0 {
-				if err := writer.Flush(); err != nil {
-					return err
-				}
+			// At once: when an expression ends this program, what is missing tells which one it was.
+			if err := writer.Flush(); err != nil {
+				return err
 			}
 		}
 		if err == io.EOF {

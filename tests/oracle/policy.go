@@ -181,17 +181,42 @@ func (c compilation) conditions(accessors []plugincel.ExpressionAccessor, author
 	return c.compiler.CompileCondition(accessors, declarations, environment.StoredExpressions)
 }
 
-// validate answers with the decisions of a ValidatingAdmissionPolicy.
-func validate(line []byte) answer {
-	var req policyRequest
+// compiledPolicies are what was compiled last, by the text of the policy: tests ask about one policy many times.
+var (
+	validators = map[string]validating.Validator{}
+	mutators   = map[string]mutator{}
+)
+
+// mutator is a compiled mutating policy.
+type mutator struct {
+	compilation
+	patchers []patch.Patcher
+}
+
+// remember returns what is known by the key, or makes it.
+func remember[T any](known map[string]T, key string, make func() (T, error)) (T, error) {
+	if value, ok := known[key]; ok {
+		return value, nil
+	}
+	value, err := make()
+	if err == nil {
+		if len(known) >= maxCompilers {
+			clear(known)
+		}
+		known[key] = value
+	}
+	return value, err
+}
+
+func newValidator(text []byte) (validating.Validator, error) {
 	var policy v1.ValidatingAdmissionPolicy
-	if err := decodePolicy(line, &req, &policy); err != nil {
-		return failed(err)
+	if err := json.Unmarshal(text, &policy); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
 	}
 	spec := policy.Spec
 	c, err := newCompilation(policy.Name, spec.ParamKind != nil, spec.Variables, spec.MatchConditions, spec.FailurePolicy)
 	if err != nil {
-		return failed(err)
+		return nil, err
 	}
 	var validations, messages, annotations []plugincel.ExpressionAccessor
 	for _, v := range spec.Validations {
@@ -205,8 +230,22 @@ func validate(line []byte) answer {
 	for _, a := range spec.AuditAnnotations {
 		annotations = append(annotations, &validating.AuditAnnotationCondition{Key: a.Key, ValueExpression: a.ValueExpression})
 	}
-	validator := validating.NewValidator(c.conditions(validations, true), c.matcher, c.conditions(annotations, true),
-		c.conditions(messages, false), spec.FailurePolicy, nil)
+	return validating.NewValidator(c.conditions(validations, true), c.matcher, c.conditions(annotations, true),
+		c.conditions(messages, false), spec.FailurePolicy, nil), nil
+}
+
+// validate answers with the decisions of a ValidatingAdmissionPolicy.
+func validate(line []byte) answer {
+	var req policyRequest
+	if err := json.Unmarshal(line, &req); err != nil {
+		return failed(err)
+	}
+	validator, err := remember(validators, string(req.Policy), func() (validating.Validator, error) {
+		return newValidator(req.Policy)
+	})
+	if err != nil {
+		return failed(err)
+	}
 
 	out := answer{}
 	resource := schema.GroupVersionResource(req.Request.Resource)
@@ -230,21 +269,15 @@ func validate(line []byte) answer {
 	return out
 }
 
-// mutate answers with the object that a MutatingAdmissionPolicy makes, and what went wrong with each mutation.
-func mutate(line []byte) answer {
-	var req policyRequest
+func newMutator(text []byte) (mutator, error) {
 	var policy v1.MutatingAdmissionPolicy
-	if err := decodePolicy(line, &req, &policy); err != nil {
-		return failed(err)
+	if err := json.Unmarshal(text, &policy); err != nil {
+		return mutator{}, fmt.Errorf("policy: %w", err)
 	}
 	spec := policy.Spec
 	c, err := newCompilation(policy.Name, spec.ParamKind != nil, spec.Variables, spec.MatchConditions, spec.FailurePolicy)
 	if err != nil {
-		return failed(err)
-	}
-	converter, err := req.converter()
-	if err != nil {
-		return failed(err)
+		return mutator{}, err
 	}
 	declarations := c.declarations
 	declarations.HasPatchTypes = true
@@ -260,12 +293,29 @@ func mutate(line []byte) answer {
 			evaluator := c.compiler.CompileMutatingEvaluator(accessor, declarations, environment.StoredExpressions)
 			patchers = append(patchers, patch.NewApplyConfigurationPatcher(evaluator))
 		default:
-			return failed(fmt.Errorf("mutation %d has no expression", i))
+			return mutator{}, fmt.Errorf("mutation %d has no expression", i)
 		}
+	}
+	return mutator{c, patchers}, nil
+}
+
+// mutate answers with the object that a MutatingAdmissionPolicy makes, and what went wrong with each mutation.
+func mutate(line []byte) answer {
+	var req policyRequest
+	if err := json.Unmarshal(line, &req); err != nil {
+		return failed(err)
+	}
+	m, err := remember(mutators, string(req.Policy), func() (mutator, error) { return newMutator(req.Policy) })
+	if err != nil {
+		return failed(err)
+	}
+	converter, err := req.converter()
+	if err != nil {
+		return failed(err)
 	}
 	var out answer
 	timing := answer{}
-	req.timed(timing, func() { out = req.mutated(c, patchers, converter) })
+	req.timed(timing, func() { out = req.mutated(m.compilation, m.patchers, converter) })
 	if nanos, ok := timing["nanos"]; ok {
 		out["nanos"] = nanos
 	}
@@ -311,14 +361,4 @@ func (r *policyRequest) mutated(c compilation, patchers []patch.Patcher, convert
 		attrs.VersionedObject = patched
 	}
 	return answer{"object": attrs.VersionedObject, "errors": errors}
-}
-
-func decodePolicy(line []byte, req *policyRequest, policy any) error {
-	if err := json.Unmarshal(line, req); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(req.Policy, policy); err != nil {
-		return fmt.Errorf("policy: %w", err)
-	}
-	return nil
 }

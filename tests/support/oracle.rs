@@ -77,16 +77,20 @@ impl Session {
                 .take(requests.len())
                 .map(|line| Ok(serde_json::from_str(&line?)?))
                 .collect();
-            writer
-                .join()
-                .map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+            // A pipe that broke shows in the number of answers, which tells more.
+            drop(
+                writer
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("the writer panicked"))?,
+            );
             answers
         })?;
         ensure!(
             answers.len() == requests.len(),
-            "{} requests, {} answers",
+            "the oracle ended after {} of {} answers, at {}",
+            answers.len(),
             requests.len(),
-            answers.len()
+            requests[answers.len()]
         );
         for (request, answer) in requests.iter().zip(&answers) {
             if let Some(problem) = answer.get("oracleError") {

@@ -299,6 +299,12 @@ pub fn plain(value: &serde_json::Value) -> serde_json::Value {
             if ty.starts_with("kubernetes.authorization.") {
                 return json!({ "type": ty });
             }
+            // Go names its own types in the error about a constructed object with keys that are no texts, and puts the
+            // error where the object would be.
+            let constructed = ty == "Object" || ty.starts_with("Object.");
+            if constructed && value.to_string().contains("fail to convert field") {
+                return json!({ "type": ty, "value": "cannot be converted" });
+            }
             map.iter()
                 .map(|(key, value)| (key.clone(), plain(value)))
                 .collect::<Map<_, _>>()

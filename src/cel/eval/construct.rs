@@ -143,7 +143,12 @@ fn texts(fields: &[(Arc<str>, Value<'_>)]) -> Result<(), EvalError> {
     let Some((name, value)) = wrong else {
         return Ok(());
     };
+    let mut value = value;
+    while let Value::Optional(Some(inner)) = value {
+        value = inner;
+    }
     let ty = match value {
+        Value::Optional(None) => "<nil>",
         Value::Bool(_) => "bool",
         Value::Int(_) => "int64",
         Value::Uint(_) => "uint64",

@@ -46,6 +46,16 @@ impl<'g> Generator<'g> {
     /// An expression of about this type, at most so deep.
     pub fn expression(&mut self, ty: &Ty, depth: usize) -> String {
         if ty.head == "dyn" {
+            if depth > 0 && self.random.chance(10) {
+                let section = if self.mutation {
+                    "mutation"
+                } else {
+                    "functions"
+                };
+                if let Some(text) = self.from_section(section, ty, depth) {
+                    return text;
+                }
+            }
             let some = Ty::any(&mut self.random);
             let inner = self.expression(&some, depth.saturating_sub(1));
             return if self.random.chance(50) {
@@ -118,6 +128,7 @@ impl<'g> Generator<'g> {
 
     fn fill(&mut self, template: &Template, mut bindings: Bindings, depth: usize) -> String {
         self.used.insert(template.id);
+        self.settle(template, &mut bindings);
         let scope = self.locals.len();
         let mut text = String::new();
         for part in &template.parts {
@@ -140,6 +151,28 @@ impl<'g> Generator<'g> {
         }
         self.locals.truncate(scope);
         text
+    }
+
+    /// Lets the variables of a template stand, often, for types that the objects have: else what is folded over would
+    /// nearly always be a literal.
+    fn settle(&mut self, template: &Template, bindings: &mut Bindings) {
+        let holes = template.parts.iter().filter_map(|part| match part {
+            Part::Hole(ty) if ["list", "map"].contains(&ty.head.as_str()) => Some(ty),
+            _ => None,
+        });
+        for hole in holes {
+            let Some((_, root)) = self.random.choose(&self.grammar.roots) else {
+                return;
+            };
+            let paths = self.grammar.paths(&root.head, &hole.head);
+            let mut bound = bindings.clone();
+            if let Some((_, ty)) = self.random.choose(paths)
+                && self.random.chance(50)
+                && hole.matches(ty, &mut bound)
+            {
+                *bindings = bound;
+            }
+        }
     }
 
     /// A name that no variable of the same comprehension has.

@@ -11,10 +11,6 @@
 pub mod data;
 pub mod expression;
 pub mod grammar;
+pub mod policy;
 pub mod random;
 pub mod types;
-
-pub use expression::Generator;
-pub use grammar::Grammar;
-pub use random::Random;
-pub use types::Ty;
