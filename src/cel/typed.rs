@@ -56,7 +56,8 @@ fn typed(ty: &str, value: Json<'static>) -> Json<'static> {
     ]))
 }
 
-fn double(value: f64) -> Json<'static> {
+/// A double, its values without a number by their names.
+pub(crate) fn double(value: f64) -> Json<'static> {
     if value.is_nan() {
         Json::from("NaN")
     } else if value.is_infinite() {

@@ -467,6 +467,9 @@ fn patch_field<'a>(patch: &Struct<'a>, name: &str, presence: bool) -> Found<'a> 
         ("op" | "path" | "from" | "value", Some(value)) => value.clone(),
         ("op" | "path" | "from", None) => Value::from(""),
         ("value", None) => Value::Null,
+        _ if presence => {
+            return Found::Failed(EvalError::text(format!("unsupported field: {name}")));
+        }
         _ => return Found::Failed(EvalError::text(format!("unsupported indexer: {name}"))),
     };
     if presence && (set.is_none() || (name != "value" && value.as_str() == Some(""))) {
