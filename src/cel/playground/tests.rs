@@ -239,7 +239,7 @@ fn a_line_that_is_no_request_gets_its_number_and_every_mistake() {
                 variables.a-b: \"a-b\" must be a CEL identifier: letters, digits or '_', no digit first, and no reserved word; \
                 typedVariables.t: expected {\"type\": …, \"value\": …}, found 1; mutation: expected true or false; \
                 policyVariables[0].name: a value is required; policyVariables[0].expression: a value is required; \
-                authorizer.rules[0].verb: unknown field",
+                authorizer.rules[0].verb: unknown field, did you mean \"verbs\"?",
         })
     );
     for (line, expected) in [

@@ -265,7 +265,7 @@ mod tests {
                 r#"{"rule": [], "decision": "yes", "rules": [null, {"Verbs": 1, "verbs": "get"}]}"#
             ),
             Err(vec![
-                "rule: unknown field".to_owned(),
+                r#"rule: unknown field, did you mean "rules"?"#.to_owned(),
                 "rules[0]: expected an object, found null".to_owned(),
                 "rules[1].Verbs: unknown field, did you mean \"verbs\"?".to_owned(),
                 "rules[1].verbs: expected a list, found a string".to_owned(),
