@@ -96,6 +96,9 @@ fn fields(object: &Arc<Struct<'_>>) -> Json<'static> {
         .map(|name| (name, Json::from("")))
         .collect();
     for (name, value) in &object.fields {
+        if name.as_ref() == "from" && value.as_str() == Some("") {
+            continue;
+        }
         let value = match value {
             Value::String(text) if name.as_ref() != "value" => Json::from(text.to_string()),
             other => other.to_typed(),

@@ -118,7 +118,7 @@ impl Scene {
                 "typed".into(),
                 plain(&serde_json::Value::from(&value.to_typed())),
             ),
-            Err(error) => answer.insert("error".into(), error.to_string().into()),
+            Err(error) => answer.insert("error".into(), nameless(&error.to_string()).into()),
         };
         answer
     }
@@ -275,16 +275,25 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
+/// An error about a key without what tells two forms of one value in Go's memory: a sum of lists from a list, the null
+/// of an object from that of an expression.
+fn nameless(error: &str) -> String {
+    error
+        .replace("*types.concatList", "*types.baseList")
+        .replace(
+            "invalid qualifier type: <nil>",
+            "invalid qualifier type: types.Null",
+        )
+}
+
 /// The parts of an answer of the oracle that are compared; numbers without their form.
 pub fn comparable(theirs: &serde_json::Value) -> Answer {
     let mut answer: Answer = COMPARED
         .into_iter()
         .filter_map(|key| Some((key.to_owned(), plain(theirs.get(key)?))))
         .collect();
-    // What a list is in Go's memory shows in one error: lists that were added are a type of their own, whose sums
-    // we copy when they are short.
     if let Some(serde_json::Value::String(error)) = answer.get_mut("error") {
-        *error = error.replace("*types.concatList", "*types.baseList");
+        *error = nameless(error);
     }
     answer
 }
@@ -293,7 +302,11 @@ pub fn comparable(theirs: &serde_json::Value) -> Answer {
 /// type alone.
 pub fn plain(value: &serde_json::Value) -> serde_json::Value {
     match value {
-        serde_json::Value::Array(items) => items.iter().map(plain).collect(),
+        serde_json::Value::Array(items) => match items.as_slice() {
+            // An entry that Go's map holds and does not find again.
+            [key, _] if key["type"] == "double" && key["value"] == "NaN" => json!([key]),
+            items => items.iter().map(plain).collect(),
+        },
         serde_json::Value::Object(map) => {
             let ty = map.get("type").and_then(|ty| ty.as_str()).unwrap_or("");
             if ty.starts_with("kubernetes.authorization.") {
