@@ -52,7 +52,7 @@ impl<'g> Generator<'g> {
                 } else {
                     "functions"
                 };
-                if let Some(text) = self.from_section(section, ty, depth) {
+                if let Some(text) = self.in_section(section, ty, depth) {
                     return text;
                 }
             }
@@ -88,11 +88,11 @@ impl<'g> Generator<'g> {
             "patch" | "object" => "mutation",
             _ => section,
         };
-        self.from_section(section, ty, depth)
+        self.in_section(section, ty, depth)
             .unwrap_or_else(|| self.leaf(ty))
     }
 
-    fn from_section(&mut self, name: &str, ty: &Ty, depth: usize) -> Option<String> {
+    fn in_section(&mut self, name: &str, ty: &Ty, depth: usize) -> Option<String> {
         let section: &'g Section = self.grammar.section(name)?;
         let (own, any) = (section.of(&ty.head), section.of(""));
         let templates = if own.is_empty() || (!any.is_empty() && self.random.chance(25)) {
@@ -100,17 +100,12 @@ impl<'g> Generator<'g> {
         } else {
             own
         };
-        let text = self.from_templates(templates, ty, depth)?;
+        let text = self.in_templates(templates, ty, depth)?;
         let bare = name != "operators" || self.random.chance(12);
         Some(if bare { text } else { format!("({text})") })
     }
 
-    fn from_templates(
-        &mut self,
-        templates: &'g [Template],
-        ty: &Ty,
-        depth: usize,
-    ) -> Option<String> {
+    fn in_templates(&mut self, templates: &'g [Template], ty: &Ty, depth: usize) -> Option<String> {
         let mut fitting = Vec::new();
         for template in templates {
             let mut bindings = Bindings::new();
@@ -332,7 +327,7 @@ impl<'g> Generator<'g> {
         }
         let leaves = self.grammar.section("leaves");
         let leaves = leaves.map_or(&[][..], |section| section.of(&ty.head));
-        self.from_templates(leaves, ty, 0)
+        self.in_templates(leaves, ty, 0)
             .unwrap_or_else(|| "null".to_owned())
     }
 

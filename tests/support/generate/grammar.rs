@@ -54,6 +54,9 @@ pub enum Step {
     Index(usize),
 }
 
+/// Steps from a record to values, with the types of those.
+type Ways = Vec<(Vec<Step>, Ty)>;
+
 /// The grammar.
 #[derive(Debug)]
 pub struct Grammar {
@@ -69,7 +72,7 @@ pub struct Grammar {
     /// Variables with declared type.
     pub declared: Vec<(String, Ty)>,
     /// Ways from a record to values, by record and head of the value's type.
-    paths: HashMap<(String, String), Vec<(Vec<Step>, Ty)>>,
+    paths: HashMap<(String, String), Ways>,
     /// Every template as it is written, by its id.
     pub templates: Vec<String>,
 }
