@@ -30,6 +30,12 @@ const SANDBOX: &str = include_str!("data/bench/sandbox.json");
 const GROUP: &str = "agents.x-k8s.io";
 const VERSION: &str = "v1beta1";
 
+/// Expressions of apply configurations for sandboxes.
+const APPLY: &str = include_str!("data/cel/apply.json");
+
+/// Sandboxes that each is applied to.
+const APPLIED_TO: u64 = 6;
+
 /// Changed sandboxes for each preset.
 const SANDBOXES: u64 = 120;
 
@@ -381,6 +387,70 @@ fn the_packs_mutate_as_in_the_api_server() -> Result<()> {
         "{} of {SANDBOXES} differ, such as\n{}",
         different.len(),
         different[..different.len().min(3)].join("\n")
+    );
+    Ok(())
+}
+
+/// The lines of an error in order: Go draws the order of fields by chance.
+fn sorted(error: &str) -> Vec<&str> {
+    let mut lines: Vec<&str> = error.split('\n').collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn apply_configurations_change_what_they_change_in_the_api_server() -> Result<()> {
+    let expressions: Vec<String> = serde_json::from_str(APPLY)?;
+    let schemas = schemas()?;
+    let mut session = oracle::Session::start()?;
+    let (mut different, mut count) = (Vec::new(), 0);
+    for (number, expression) in (0..).zip(&expressions) {
+        let spec = json!({
+            "failurePolicy": "Fail",
+            "reinvocationPolicy": "Never",
+            "mutations": [{
+                "patchType": "ApplyConfiguration", "applyConfiguration": {"expression": expression},
+            }],
+        });
+        for at in 0..APPLIED_TO {
+            let mut case = case(number * APPLIED_TO + at)?;
+            let mut objects = judged::objects(&case, &spec, true);
+            objects.truncate(2);
+            let set = judged::set(&objects)?;
+            case["object"] = defaulted(&case["object"])?;
+            let mut request = case.clone();
+            request["op"] = json!("map");
+            request["policy"] = objects[0].clone();
+            request["schemas"] = schemas.clone();
+            let answer = session.ask(&[request])?.remove(0);
+            let theirs = match answer.get("object") {
+                Some(object) => defaulted(object)?,
+                None => case["object"].clone(),
+            };
+            let ours = mutate_with(&set, &judged::request(&case)?, &judged::resolvers(&case));
+            let object = ours.object.as_ref().map(Value::from);
+            let ours = json!({
+                "object": judged::plain(object.as_ref().unwrap_or(&case["object"])),
+                "error": ours.findings.first().map(|finding| sorted(&finding.message)),
+            });
+            let theirs = json!({
+                "object": judged::plain(&theirs),
+                "error": answer["errors"][0].as_str().map(sorted),
+            });
+            count += 1;
+            if ours != theirs {
+                different.push(format!(
+                    "{expression}\n  server: {theirs}\n  ours:   {ours}\n  answer: {answer}"
+                ));
+            }
+        }
+    }
+    session.finish()?;
+    assert!(
+        different.is_empty(),
+        "{} of {count} differ, such as\n{}",
+        different.len(),
+        different.join("\n")
     );
     Ok(())
 }
