@@ -14,7 +14,7 @@ use kube::Client;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::policies::{self, Mistakes, Origins};
+use super::policies::{self, Built, Mistakes, Origins};
 use super::registration::{self, Interest};
 use super::watch::{Follower, State, View};
 use crate::api::common::{GROUP, VERSION};
@@ -254,19 +254,23 @@ impl Loader {
         let building =
             tokio::task::spawn_blocking(move || policies::build(files, objects, &settings));
         match building.await {
-            Ok(Ok(set)) => self.publish(set),
+            Ok(Ok(built)) => self.publish(built),
             Ok(Err(mistakes)) => self.fail(mistakes),
             Err(error) => self.fail(vec![format!("building the policies failed: {error}")]),
         }
     }
 
-    fn publish(&mut self, set: Set) {
+    fn publish(&mut self, Built { set, warnings }: Built) {
         self.reported.clear();
         self.sinks.readiness.ready(POLICIES);
         // whole seconds stay exact for 285 million years
         let now = Timestamp::now().as_second() as f64;
         let count = set.policies().count();
         self.sinks.metrics.set_loaded(set.fingerprint(), count, now);
+        self.sinks
+            .metrics
+            .policy_warnings
+            .set(i64::try_from(warnings.len()).unwrap_or(i64::MAX));
         let before = self.sinks.set.load();
         if before
             .as_ref()
@@ -282,6 +286,9 @@ impl Loader {
         );
         for note in set.notes() {
             tracing::warn!(note, "about the policies");
+        }
+        for warning in warnings {
+            tracing::warn!(warning, "a policy expression has a type mistake");
         }
         let interests = Arc::new(registration::interests_of(&set));
         self.sinks.set.store(Some(Arc::new(set)));

@@ -12,6 +12,7 @@ use crate::policy::packs;
 use crate::policy::presets;
 use crate::policy::set::{EXEMPT_NAMESPACES, Set, Settings};
 use crate::policy::source::{self, Item, OWN_GROUP, PROFILE_KIND};
+use crate::policy::typecheck;
 
 /// Where policies come from and what applies to all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,6 +86,29 @@ pub fn param_kinds<'s>(objects: impl IntoIterator<Item = &'s Sourced>) -> BTreeS
         .collect()
 }
 
+/// A set with what the type checker says about its policies.
+#[derive(Debug)]
+pub struct Built {
+    /// The set.
+    pub set: Set,
+    /// Type mistakes, one text each.
+    pub warnings: Vec<String>,
+}
+
+impl From<Set> for Built {
+    fn from(set: Set) -> Self {
+        let found = set.policies().flat_map(typecheck::lint);
+        let warnings = found
+            .filter(|warning| !warning.false_alarm)
+            .map(|warning| {
+                let kinds: Vec<String> = warning.kinds.iter().map(ToString::to_string).collect();
+                format!("{} (for {})", warning.diagnostic, kinds.join("; "))
+            })
+            .collect();
+        Self { set, warnings }
+    }
+}
+
 /// Builds the set; objects of the cluster come last and win over files where both have a parameter.
 ///
 /// # Errors
@@ -93,12 +117,13 @@ pub fn build(
     files: Vec<Sourced>,
     cluster: impl IntoIterator<Item = Arc<Json<'static>>>,
     settings: &Settings,
-) -> Result<Set, Mistakes> {
+) -> Result<Built, Mistakes> {
     let cluster = cluster
         .into_iter()
         .map(|object| Sourced::cluster(Json::clone(&object)));
     let objects = files.into_iter().chain(cluster).collect();
     Set::build(objects, settings)
+        .map(Built::from)
         .map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect())
 }
 

@@ -75,6 +75,8 @@ pub struct Metrics {
     pub policy_set: Family<SetLabels, Gauge>,
     /// Policies in the set.
     pub policies: Gauge,
+    /// Warnings of the type checker about the set.
+    pub policy_warnings: Gauge,
     /// Sets that were not used because something in them was wrong.
     pub reload_failures: Counter,
     /// When a set was last built without error.
@@ -143,6 +145,11 @@ impl Metrics {
                 Family::default()
             ),
             policies: add!("policies", "Policies in the set at work", Gauge::default()),
+            policy_warnings: add!(
+                "policy_type_warnings",
+                "Type mistakes in the expressions of the policies at work",
+                Gauge::default()
+            ),
             reload_failures: add!(
                 "policy_reload_failures",
                 "Policy sets not used because something in them was wrong",
