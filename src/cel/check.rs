@@ -232,7 +232,7 @@ impl<'e> Checker<'e> {
             return Some((reference, ty.clone()));
         }
         let named = self.env.named_type(name)?;
-        let ty = Type::Type(std::sync::Arc::new(named.clone()));
+        let ty = Type::Type(std::sync::Arc::new(open(&named)));
         Some((Reference::Type(named), ty))
     }
 
@@ -253,6 +253,9 @@ impl<'e> Checker<'e> {
             self.set(id, ty);
             self.refer(id, reference);
             return;
+        }
+        if test_only && self.asks_a_patch(operand, field) {
+            return self.set(id, Type::Bool);
         }
         let ty = self.selected(id, operand, field, false);
         let ty = if test_only { Type::Bool } else { ty };
@@ -288,6 +291,15 @@ impl<'e> Checker<'e> {
             return Type::optional(result);
         }
         result
+    }
+
+    /// Whether a patch is asked for a field that it cannot have, which compiles in the API server and fails when it is
+    /// evaluated.
+    fn asks_a_patch(&mut self, operand: ExprId, field: &str) -> bool {
+        self.check(operand);
+        let patch = super::env::objects::JSON_PATCH;
+        matches!(self.get(operand), Type::Object(name) if name.as_ref() == patch)
+            && matches!(self.env.field(patch, field), Field::Undefined)
     }
 
     fn field(&mut self, id: ExprId, object: &str, field: &str) -> Type {
@@ -392,18 +404,12 @@ impl<'e> Checker<'e> {
     fn check_field_entry(&mut self, object: &str, entry: &FieldEntry) {
         self.check(entry.value);
         let wanted = match self.env.field(object, &entry.name) {
-            Field::Of(ty) => ty,
-            Field::Undefined if object == super::env::objects::JSON_PATCH => {
-                let found = self.get(entry.value).in_message();
-                let name = &entry.name;
-                return self.issue(
-                    entry.offset,
-                    format!("expected type of field '{name}' is '' but provided type is '{found}'"),
-                );
-            }
+            Field::Of(ty) => Some(ty),
+            // The API server knows every field of a patch, the type of most being none at all.
+            Field::Undefined if object == super::env::objects::JSON_PATCH => None,
             Field::Undefined | Field::Unresolved => {
                 self.issue(entry.offset, format!("undefined field '{}'", entry.name));
-                Type::Error
+                Some(Type::Error)
             }
         };
         let found = if entry.optional {
@@ -411,11 +417,15 @@ impl<'e> Checker<'e> {
         } else {
             self.get(entry.value)
         };
-        if !self.bindings.assignable(&wanted, &found) {
+        let fits = match &wanted {
+            Some(wanted) => self.bindings.assignable(wanted, &found),
+            None => matches!(found, Type::Dyn | Type::Error),
+        };
+        if !fits {
             let message = format!(
                 "expected type of field '{}' is '{}' but provided type is '{}'",
                 entry.name,
-                wanted.in_message(),
+                wanted.as_ref().map(Type::in_message).unwrap_or_default(),
                 found.in_message()
             );
             self.issue(entry.offset, message);
@@ -524,6 +534,16 @@ fn is_large(ty: &Type) -> bool {
         }
     }
     false
+}
+
+/// The type that the name of a type stands for: the parameters of `list` and `map` are not known, which messages tell.
+fn open(named: &Type) -> Type {
+    let parameter = |name: &str| Type::Param(name.into());
+    match named {
+        Type::List(_) => Type::list(parameter("A")),
+        Type::Map(..) => Type::map(parameter("A"), parameter("B")),
+        other => other.clone(),
+    }
 }
 
 /// `expected type 'a' but found 'b'`

@@ -56,7 +56,8 @@ fn typed(ty: &str, value: Json<'static>) -> Json<'static> {
     ]))
 }
 
-fn double(value: f64) -> Json<'static> {
+/// A double, its values without a number by their names.
+pub(crate) fn double(value: f64) -> Json<'static> {
     if value.is_nan() {
         Json::from("NaN")
     } else if value.is_infinite() {
@@ -95,6 +96,9 @@ fn fields(object: &Arc<Struct<'_>>) -> Json<'static> {
         .map(|name| (name, Json::from("")))
         .collect();
     for (name, value) in &object.fields {
+        if name.as_ref() == "from" && value.as_str() == Some("") {
+            continue;
+        }
         let value = match value {
             Value::String(text) if name.as_ref() != "value" => Json::from(text.to_string()),
             other => other.to_typed(),

@@ -202,6 +202,10 @@ fn request_view<'r>(request: &'r Request<'r>) -> Json<'r> {
             out.insert(key, Json::from(text));
         }
     }
+    // Not declared, and still there for those who ask the request as a value of any type.
+    out.insert("object", Json::Null);
+    out.insert("oldObject", Json::Null);
+    out.insert("uid", Json::from(""));
     out.insert("options", request.options.clone());
     out.insert("requestKind", kind_view(asked_kind));
     out.insert("requestResource", resource_view(asked));

@@ -28,6 +28,8 @@ type evalRequest struct {
 	Variables map[string]json.RawMessage `json:"variables"`
 	// The same with values in typed form.
 	TypedVariables map[string]json.RawMessage `json:"typedVariables"`
+	// Types of variables, as the API server writes types in its messages; what is absent here is dyn.
+	Declarations map[string]string `json:"declarations"`
 	// Variables of a policy: lazy, visible as variables.NAME to those after them and to the expression.
 	PolicyVariables []named `json:"policyVariables"`
 	// Names of a container to resolve names in.
@@ -44,8 +46,6 @@ type evalRequest struct {
 	CheckOnly bool `json:"checkOnly"`
 	// The environment for new expressions instead of that for stored ones.
 	NewExpressions bool `json:"newExpressions"`
-	// Budget of the evaluation; the API server's own limit for one call when absent.
-	CostLimit *uint64 `json:"costLimit"`
 }
 
 type named struct {
@@ -90,26 +90,86 @@ var standard = map[string]bool{
 	plugincel.NamespaceVarName: true,
 }
 
-// compilers by what else they declare; building one takes some milliseconds.
+// compilers by what else they declare, policy variables included; building one takes some milliseconds.
 var compilers = map[string]*plugincel.CompositedCompiler{}
 
-func compilerFor(req *evalRequest) (*plugincel.CompositedCompiler, error) {
-	var names []string
+// names are the variables of a request that the API server does not declare itself, in order.
+func (req *evalRequest) names() []string {
+	known := map[string]bool{}
 	for _, variables := range []map[string]json.RawMessage{req.Variables, req.TypedVariables} {
 		for name := range variables {
-			if !standard[name] {
-				names = append(names, name)
-			}
+			known[name] = !standard[name]
+		}
+	}
+	for name := range req.Declarations {
+		known[name] = true
+	}
+	var names []string
+	for name, own := range known {
+		if own {
+			names = append(names, name)
 		}
 	}
 	sort.Strings(names)
-	key := strings.Join(append([]string{req.Container}, names...), "\x00")
-	if compiler, ok := compilers[key]; ok && len(req.PolicyVariables) == 0 {
+	return names
+}
+
+func (req *evalRequest) mode() environment.Type {
+	if req.NewExpressions {
+		return environment.NewExpressions
+	}
+	return environment.StoredExpressions
+}
+
+func (req *evalRequest) declarations() plugincel.OptionalVariableDeclarations {
+	return plugincel.OptionalVariableDeclarations{
+		HasParams:     !req.NoParams,
+		HasAuthorizer: !req.NoAuthorizer,
+		HasPatchTypes: req.Mutation,
+	}
+}
+
+func compilerFor(req *evalRequest) (*plugincel.CompositedCompiler, error) {
+	names := req.names()
+	parts, err := json.Marshal([]any{
+		req.Container, names, req.Declarations, req.PolicyVariables, req.declarations(), req.mode(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	key := string(parts)
+	if compiler, ok := compilers[key]; ok {
 		return compiler, nil
 	}
+	compiler, err := newCompiler(req, names)
+	if err != nil {
+		return nil, err
+	}
+	for _, variable := range req.PolicyVariables {
+		compiler.CompileAndStoreVariable(variable, req.declarations(), req.mode())
+	}
+	if len(compilers) >= maxCompilers {
+		compilers = map[string]*plugincel.CompositedCompiler{}
+	}
+	compilers[key] = compiler
+	return compiler, nil
+}
+
+// maxCompilers bounds the memory of a long run: each takes about a megabyte.
+const maxCompilers = 200
+
+func newCompiler(req *evalRequest, names []string) (*plugincel.CompositedCompiler, error) {
 	var options []cel.EnvOption
 	for _, name := range names {
-		options = append(options, cel.Variable(name, cel.DynType))
+		declared := cel.DynType
+		if text, ok := req.Declarations[name]; ok {
+			parsed, err := parseType(text)
+			if err != nil {
+				return nil, err
+			}
+			declared = parsed
+		}
+		options = append(options, cel.Variable(name, declared))
 	}
 	if req.Container != "" {
 		options = append(options, cel.Container(req.Container))
@@ -125,11 +185,7 @@ func compilerFor(req *evalRequest) (*plugincel.CompositedCompiler, error) {
 		}
 		base = extended
 	}
-	compiler, err := plugincel.NewCompositedCompiler(base)
-	if err == nil && len(req.PolicyVariables) == 0 {
-		compilers[key] = compiler
-	}
-	return compiler, err
+	return plugincel.NewCompositedCompiler(base)
 }
 
 // activation resolves the given variables; those that the API server always binds are null when not given.
@@ -179,19 +235,7 @@ func evaluate(line []byte) answer {
 	if err != nil {
 		return failed(err)
 	}
-	declarations := plugincel.OptionalVariableDeclarations{
-		HasParams:     !req.NoParams,
-		HasAuthorizer: !req.NoAuthorizer,
-		HasPatchTypes: req.Mutation,
-	}
-	mode := environment.StoredExpressions
-	if req.NewExpressions {
-		mode = environment.NewExpressions
-	}
-	for _, variable := range req.PolicyVariables {
-		compiler.CompileAndStoreVariable(variable, declarations, mode)
-	}
-	compiled := compiler.CompileCELExpression(named{Expression: req.Expression}, declarations, mode)
+	compiled := compiler.CompileCELExpression(named{Expression: req.Expression}, req.declarations(), req.mode())
 	if compiled.Error != nil {
 		return answer{"compileError": strings.TrimPrefix(compiled.Error.Detail, "compilation failed: ")}
 	}

@@ -45,10 +45,9 @@ func run(in io.Reader, out io.Writer) error {
 			if err := encoder.Encode(reply(line)); err != nil {
 				return err
 			}
-			if reader.Buffered() == 0 {
-				if err := writer.Flush(); err != nil {
-					return err
-				}
+			// At once: when an expression ends this program, what is missing tells which one it was.
+			if err := writer.Flush(); err != nil {
+				return err
 			}
 		}
 		if err == io.EOF {
@@ -60,12 +59,12 @@ func run(in io.Reader, out io.Writer) error {
 	}
 }
 
-// reply never fails: what goes wrong is part of the answer.
+// reply never fails: what goes wrong is part of the answer. There are expressions that the API server's code panics at.
 func reply(line []byte) (result answer) {
 	var req request
 	defer func() {
 		if p := recover(); p != nil {
-			result = answer{"oracleError": fmt.Sprintf("panic: %v", p)}
+			result = answer{"panic": fmt.Sprint(p)}
 		}
 		if req.ID != nil {
 			result["id"] = req.ID

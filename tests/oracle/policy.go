@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -42,6 +43,8 @@ type policyRequest struct {
 	Budget *int64 `json:"budget"`
 	// Evaluate so often and tell the time that each took, compiling not counted.
 	Repeat int `json:"repeat"`
+	// Read the object from its text each time that is counted.
+	Decode bool `json:"decode"`
 	// Schemas of the mutated kinds by name, as in an OpenAPI document; deduced from the objects when absent.
 	Schemas map[string]*spec.Schema `json:"schemas"`
 }
@@ -60,11 +63,19 @@ type attributes struct {
 }
 
 // object is an unstructured object, or none.
-type object struct{ *unstructured.Unstructured }
+type object struct {
+	*unstructured.Unstructured
+	text []byte
+}
 
 func (o *object) UnmarshalJSON(data []byte) error {
+	o.text = bytes.Clone(data)
+	return o.decode()
+}
+
+func (o *object) decode() error {
 	var content map[string]any
-	if err := utiljson.Unmarshal(data, &content); err != nil || content == nil {
+	if err := utiljson.Unmarshal(o.text, &content); err != nil || content == nil {
 		return err
 	}
 	o.Unstructured = &unstructured.Unstructured{Object: content}
@@ -122,6 +133,11 @@ func (r *policyRequest) timed(out answer, do func()) {
 	if r.Repeat > 0 {
 		start := time.Now()
 		for range r.Repeat {
+			if r.Decode {
+				if err := r.Object.decode(); err != nil {
+					panic(err)
+				}
+			}
 			do()
 		}
 		out["nanos"] = time.Since(start).Nanoseconds() / int64(r.Repeat)
@@ -165,17 +181,42 @@ func (c compilation) conditions(accessors []plugincel.ExpressionAccessor, author
 	return c.compiler.CompileCondition(accessors, declarations, environment.StoredExpressions)
 }
 
-// validate answers with the decisions of a ValidatingAdmissionPolicy.
-func validate(line []byte) answer {
-	var req policyRequest
+// compiledPolicies are what was compiled last, by the text of the policy: tests ask about one policy many times.
+var (
+	validators = map[string]validating.Validator{}
+	mutators   = map[string]mutator{}
+)
+
+// mutator is a compiled mutating policy.
+type mutator struct {
+	compilation
+	patchers []patch.Patcher
+}
+
+// remember returns what is known by the key, or makes it.
+func remember[T any](known map[string]T, key string, make func() (T, error)) (T, error) {
+	if value, ok := known[key]; ok {
+		return value, nil
+	}
+	value, err := make()
+	if err == nil {
+		if len(known) >= maxCompilers {
+			clear(known)
+		}
+		known[key] = value
+	}
+	return value, err
+}
+
+func newValidator(text []byte) (validating.Validator, error) {
 	var policy v1.ValidatingAdmissionPolicy
-	if err := decodePolicy(line, &req, &policy); err != nil {
-		return failed(err)
+	if err := json.Unmarshal(text, &policy); err != nil {
+		return nil, fmt.Errorf("policy: %w", err)
 	}
 	spec := policy.Spec
 	c, err := newCompilation(policy.Name, spec.ParamKind != nil, spec.Variables, spec.MatchConditions, spec.FailurePolicy)
 	if err != nil {
-		return failed(err)
+		return nil, err
 	}
 	var validations, messages, annotations []plugincel.ExpressionAccessor
 	for _, v := range spec.Validations {
@@ -189,8 +230,22 @@ func validate(line []byte) answer {
 	for _, a := range spec.AuditAnnotations {
 		annotations = append(annotations, &validating.AuditAnnotationCondition{Key: a.Key, ValueExpression: a.ValueExpression})
 	}
-	validator := validating.NewValidator(c.conditions(validations, true), c.matcher, c.conditions(annotations, true),
-		c.conditions(messages, false), spec.FailurePolicy, nil)
+	return validating.NewValidator(c.conditions(validations, true), c.matcher, c.conditions(annotations, true),
+		c.conditions(messages, false), spec.FailurePolicy, nil), nil
+}
+
+// validate answers with the decisions of a ValidatingAdmissionPolicy.
+func validate(line []byte) answer {
+	var req policyRequest
+	if err := json.Unmarshal(line, &req); err != nil {
+		return failed(err)
+	}
+	validator, err := remember(validators, string(req.Policy), func() (validating.Validator, error) {
+		return newValidator(req.Policy)
+	})
+	if err != nil {
+		return failed(err)
+	}
 
 	out := answer{}
 	resource := schema.GroupVersionResource(req.Request.Resource)
@@ -214,21 +269,15 @@ func validate(line []byte) answer {
 	return out
 }
 
-// mutate answers with the object that a MutatingAdmissionPolicy makes, and what went wrong with each mutation.
-func mutate(line []byte) answer {
-	var req policyRequest
+func newMutator(text []byte) (mutator, error) {
 	var policy v1.MutatingAdmissionPolicy
-	if err := decodePolicy(line, &req, &policy); err != nil {
-		return failed(err)
+	if err := json.Unmarshal(text, &policy); err != nil {
+		return mutator{}, fmt.Errorf("policy: %w", err)
 	}
 	spec := policy.Spec
 	c, err := newCompilation(policy.Name, spec.ParamKind != nil, spec.Variables, spec.MatchConditions, spec.FailurePolicy)
 	if err != nil {
-		return failed(err)
-	}
-	converter, err := req.converter()
-	if err != nil {
-		return failed(err)
+		return mutator{}, err
 	}
 	declarations := c.declarations
 	declarations.HasPatchTypes = true
@@ -244,12 +293,29 @@ func mutate(line []byte) answer {
 			evaluator := c.compiler.CompileMutatingEvaluator(accessor, declarations, environment.StoredExpressions)
 			patchers = append(patchers, patch.NewApplyConfigurationPatcher(evaluator))
 		default:
-			return failed(fmt.Errorf("mutation %d has no expression", i))
+			return mutator{}, fmt.Errorf("mutation %d has no expression", i)
 		}
+	}
+	return mutator{c, patchers}, nil
+}
+
+// mutate answers with the object that a MutatingAdmissionPolicy makes, and what went wrong with each mutation.
+func mutate(line []byte) answer {
+	var req policyRequest
+	if err := json.Unmarshal(line, &req); err != nil {
+		return failed(err)
+	}
+	m, err := remember(mutators, string(req.Policy), func() (mutator, error) { return newMutator(req.Policy) })
+	if err != nil {
+		return failed(err)
+	}
+	converter, err := req.converter()
+	if err != nil {
+		return failed(err)
 	}
 	var out answer
 	timing := answer{}
-	req.timed(timing, func() { out = req.mutated(c, patchers, converter) })
+	req.timed(timing, func() { out = req.mutated(m.compilation, m.patchers, converter) })
 	if nanos, ok := timing["nanos"]; ok {
 		out["nanos"] = nanos
 	}
@@ -295,14 +361,4 @@ func (r *policyRequest) mutated(c compilation, patchers []patch.Patcher, convert
 		attrs.VersionedObject = patched
 	}
 	return answer{"object": attrs.VersionedObject, "errors": errors}
-}
-
-func decodePolicy(line []byte, req *policyRequest, policy any) error {
-	if err := json.Unmarshal(line, req); err != nil {
-		return err
-	}
-	if err := json.Unmarshal(req.Policy, policy); err != nil {
-		return fmt.Errorf("policy: %w", err)
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"net/url"
 	"reflect"
 	"sort"
 	"strconv"
@@ -97,6 +98,49 @@ func fields(v *dynamic.ObjectVal) any {
 	native, err := v.ConvertToNative(reflect.TypeOf(map[string]any{}))
 	if err != nil {
 		return "error: " + err.Error()
+	}
+	return printable(native)
+}
+
+// printable is a native value with texts for what JSON has no form for.
+func printable(native any) any {
+	switch v := native.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, value := range v {
+			out[key] = printable(value)
+		}
+		return out
+	case []any:
+		if v == nil {
+			return nil
+		}
+		out := []any{}
+		for _, value := range v {
+			out = append(out, printable(value))
+		}
+		return out
+	case *url.URL:
+		return v.String()
+	case float64:
+		return double(v)
+	case []ref.Val:
+		out := []any{}
+		for _, value := range v {
+			out = append(out, printable(value.Value()))
+		}
+		return out
+	case map[ref.Val]ref.Val:
+		out := map[string]any{}
+		for key, value := range v {
+			out[fmt.Sprint(key.Value())] = printable(value.Value())
+		}
+		return out
+	case ref.Val:
+		return toTyped(v).Value
+	}
+	if _, err := json.Marshal(native); err != nil {
+		return fmt.Sprintf("%T", native)
 	}
 	return native
 }

@@ -16,9 +16,9 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, ErrorKind, Write};
+use std::io::{BufRead, BufReader, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::LazyLock;
 use std::time::SystemTime;
 
@@ -30,43 +30,86 @@ const NO_GO: &str = "the reference oracle is built with Go 1.26 or newer, and th
 
 /// One answer for each request, in order. A request that the oracle cannot answer is an error.
 pub fn ask(requests: &[Value]) -> Result<Vec<Value>> {
-    let mut child = Command::new(binary()?)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("start the oracle")?;
-    let mut stdin = child.stdin.take().context("no standard input")?;
-    let stdout = child.stdout.take().context("no standard output")?;
-    let answers = std::thread::scope(|scope| -> Result<Vec<Value>> {
-        let writer = scope.spawn(move || -> std::io::Result<()> {
-            for request in requests {
-                writeln!(stdin, "{request}")?;
-            }
-            Ok(())
-        });
-        let answers = BufReader::new(stdout)
-            .lines()
-            .map(|line| Ok(serde_json::from_str(&line?)?))
-            .collect();
-        writer
-            .join()
-            .map_err(|_| anyhow::anyhow!("the writer panicked"))??;
-        answers
-    })?;
-    let status = child.wait()?;
-    ensure!(status.success(), "the oracle ended with {status}");
-    ensure!(
-        answers.len() == requests.len(),
-        "{} requests, {} answers",
-        requests.len(),
-        answers.len()
-    );
-    for (request, answer) in requests.iter().zip(&answers) {
-        if let Some(problem) = answer.get("oracleError") {
-            bail!("the oracle cannot answer {request}: {problem}");
-        }
-    }
+    let mut session = Session::start()?;
+    let answers = session.ask(requests)?;
+    session.finish()?;
     Ok(answers)
+}
+
+/// A running oracle, for more questions than should be in memory at once.
+pub struct Session {
+    child: Child,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl Session {
+    /// Starts the oracle.
+    pub fn start() -> Result<Self> {
+        let mut child = Command::new(binary()?)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("start the oracle")?;
+        let stdin = child.stdin.take().context("no standard input")?;
+        let stdout = BufReader::new(child.stdout.take().context("no standard output")?);
+        Ok(Self {
+            child,
+            stdin,
+            stdout,
+        })
+    }
+
+    /// One answer for each request, in order. A request that the oracle cannot answer is an error.
+    pub fn ask(&mut self, requests: &[Value]) -> Result<Vec<Value>> {
+        let Self { stdin, stdout, .. } = self;
+        // The oracle answers while it is asked: one side alone would wait for the other when a pipe is full.
+        let answers = std::thread::scope(|scope| -> Result<Vec<Value>> {
+            let writer = scope.spawn(move || -> std::io::Result<()> {
+                let mut out = BufWriter::new(stdin);
+                for request in requests {
+                    writeln!(out, "{request}")?;
+                }
+                out.flush()
+            });
+            let answers = stdout
+                .lines()
+                .take(requests.len())
+                .map(|line| Ok(serde_json::from_str(&line?)?))
+                .collect();
+            // A pipe that broke shows in the number of answers, which tells more.
+            drop(
+                writer
+                    .join()
+                    .map_err(|_| anyhow::anyhow!("the writer panicked"))?,
+            );
+            answers
+        })?;
+        ensure!(
+            answers.len() == requests.len(),
+            "the oracle ended after {} of {} answers, at {}",
+            answers.len(),
+            requests.len(),
+            requests[answers.len()]
+        );
+        for (request, answer) in requests.iter().zip(&answers) {
+            if let Some(problem) = answer.get("oracleError") {
+                bail!("the oracle cannot answer {request}: {problem}");
+            }
+        }
+        Ok(answers)
+    }
+
+    /// Ends the oracle.
+    pub fn finish(self) -> Result<()> {
+        let Self {
+            mut child, stdin, ..
+        } = self;
+        drop(stdin);
+        let status = child.wait()?;
+        ensure!(status.success(), "the oracle ended with {status}");
+        Ok(())
+    }
 }
 
 /// Path of the oracle, which is built once for each test binary if need be.

@@ -435,6 +435,13 @@ fn constructed<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) -> Foun
     let Cursor::Value(Value::Struct(object)) = cursor else {
         return field(cursor, name, presence);
     };
+    if !has_native_form(object) {
+        return if presence {
+            Found::Absent(EvalError::NoSuchKey(name.clone()))
+        } else {
+            Found::Failed(EvalError::text(format!("cannot get field \"{name}\"")))
+        };
+    }
     match object.field(name) {
         Some(value) => Found::At(Cursor::Value(plain(value))),
         None if presence => Found::Absent(EvalError::NoSuchKey(name.clone())),
@@ -442,7 +449,23 @@ fn constructed<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) -> Foun
     }
 }
 
-/// A constructed object as the map that its native form is.
+/// Whether a constructed object has the form in which the API server looks at its fields: the keys of its maps are
+/// texts.
+fn has_native_form(object: &Struct<'_>) -> bool {
+    object.fields.iter().all(|(_, value)| {
+        let mut value = value;
+        while let Value::Optional(Some(inner)) = value {
+            value = inner;
+        }
+        match value {
+            Value::Struct(inner) => is_patch(&inner.name) || has_native_form(inner),
+            Value::Map(map @ Map::Made(_)) => map.iter().all(|(key, _)| key.as_str().is_some()),
+            _ => true,
+        }
+    })
+}
+
+/// A constructed object as the map that its native form is, and a type as its name.
 fn plain<'a>(value: &Value<'a>) -> Value<'a> {
     match value {
         Value::Struct(object) if !is_patch(&object.name) => Value::Map(Map::from_entries(
@@ -452,6 +475,7 @@ fn plain<'a>(value: &Value<'a>) -> Value<'a> {
                 .map(|(name, value)| (Value::from(name.clone()), plain(value)))
                 .collect(),
         )),
+        Value::Type(ty) => Value::from(ty.runtime_name().to_owned()),
         other => other.clone(),
     }
 }
@@ -467,6 +491,9 @@ fn patch_field<'a>(patch: &Struct<'a>, name: &str, presence: bool) -> Found<'a> 
         ("op" | "path" | "from" | "value", Some(value)) => value.clone(),
         ("op" | "path" | "from", None) => Value::from(""),
         ("value", None) => Value::Null,
+        _ if presence => {
+            return Found::Failed(EvalError::text(format!("unsupported field: {name}")));
+        }
         _ => return Found::Failed(EvalError::text(format!("unsupported indexer: {name}"))),
     };
     if presence && (set.is_none() || (name != "value" && value.as_str() == Some(""))) {

@@ -126,15 +126,29 @@ impl<'a> Machine<'_, 'a> {
     }
 }
 
-/// Members of a patch other than its value must be texts.
+/// Members of a patch have names of their own, and those other than its value must be texts.
 fn texts(fields: &[(Arc<str>, Value<'_>)]) -> Result<(), EvalError> {
+    let known = ["op", "path", "from", "value"];
+    if let Some((name, _)) = fields
+        .iter()
+        .find(|(name, _)| !known.contains(&name.as_ref()))
+    {
+        return Err(EvalError::text(format!(
+            "unexpected JSONPatchType field: {name}"
+        )));
+    }
     let wrong = fields
         .iter()
         .find(|(name, value)| name.as_ref() != "value" && value.as_str().is_none());
     let Some((name, value)) = wrong else {
         return Ok(());
     };
+    let mut value = value;
+    while let Value::Optional(Some(inner)) = value {
+        value = inner;
+    }
     let ty = match value {
+        Value::Optional(None) => "<nil>",
         Value::Bool(_) => "bool",
         Value::Int(_) => "int64",
         Value::Uint(_) => "uint64",

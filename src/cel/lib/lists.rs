@@ -346,7 +346,7 @@ fn sum<'a>(args: &[Value<'a>], zero: Value<'a>) -> Outcome<'a> {
             (Value::Duration(a), Value::Duration(b)) => a
                 .checked_add(b)
                 .map(Value::Duration)
-                .ok_or_else(|| EvalError::text("duration overflow"))?,
+                .ok_or_else(|| EvalError::text("integer overflow"))?,
             _ => return Err(EvalError::NoSuchOverload),
         };
     }

@@ -2,6 +2,7 @@
 
 use super::{EvalError, List, Map, Str, Struct, Value};
 use crate::cel::lib::standard::key_text;
+use crate::cel::typed;
 use crate::model::json::{self, Json};
 
 /// Largest magnitude of an integer that protobuf JSON writes as a number: 2^53 - 1.
@@ -12,6 +13,8 @@ const SAFE_INTEGER: u64 = (1 << 53) - 1;
 enum Rules {
     /// protobuf `Value`.
     Protobuf,
+    /// What a constructed object holds inside a protobuf `Value`: native values, of which some have no form there.
+    Member,
     /// Unstructured Kubernetes objects: every integer stays an integer.
     Unstructured,
     /// The API server's own memory, as Go writes it: durations are nanoseconds, null inside an object is zero.
@@ -74,14 +77,25 @@ impl Conversion {
             Value::Opaque(value) if rules == Rules::Native => Json::from(value.text()),
             Value::Type(ty) if rules == Rules::Native => Json::from(ty.runtime_name().to_owned()),
             Value::Optional(None) if rules == Rules::Native => Json::Null,
+            Value::Null if rules == Rules::Member => return Err(formless("structpb.NullValue")),
+            Value::Duration(_) if rules == Rules::Member => return Err(formless("time.Duration")),
+            Value::Timestamp(_) if rules == Rules::Member => return Err(formless("time.Time")),
             Value::Null => Json::Null,
             Value::Bool(value) => Json::Bool(*value),
             Value::Int(value) => int(*value, rules),
             Value::Uint(value) => uint(*value, rules),
             Value::Double(value) if value.is_finite() => double(*value),
+            Value::Double(value) if rules == Rules::Native => typed::double(*value),
             Value::Double(value) => {
+                let number = if value.is_nan() {
+                    "NaN"
+                } else if *value > 0.0 {
+                    "+Inf"
+                } else {
+                    "-Inf"
+                };
                 return Err(EvalError::text(format!(
-                    "google.protobuf.Value cannot have NaN or Infinity, found {value}"
+                    "json: error calling MarshalJSON for type *structpb.Value: proto: google.protobuf.Value.number_value: invalid {number} value"
                 )));
             }
             Value::String(text) => Json::from(text.to_string()),
@@ -108,9 +122,15 @@ impl Conversion {
                 return Err(EvalError::text("type conversion not supported for 'type'"));
             }
             Value::Opaque(value) => {
+                let name = value.type_name();
+                // The API server's own word for most of its types is the last part of their name.
+                let name = match name {
+                    "kubernetes.NamedFormat" => "Format",
+                    name if name.starts_with("kubernetes.authorization.") => name,
+                    name => name.rsplit_once('.').map_or(name, |(_, last)| last),
+                };
                 return Err(EvalError::text(format!(
-                    "type conversion error from '{}' to JSON",
-                    value.type_name()
+                    "type conversion error from '{name}' to '*structpb.Value'"
                 )));
             }
         })
@@ -120,6 +140,16 @@ impl Conversion {
         map.iter()
             .map(|(key, value)| match &key {
                 Value::String(key) => Ok((key.to_string(), self.convert(&value)?)),
+                Value::Bool(_) if self.rules == Rules::Protobuf => Err(EvalError::text(
+                    "type conversion error from bool to 'string'",
+                )),
+                Value::Double(_) if self.rules == Rules::Protobuf => Err(EvalError::text(
+                    "type conversion error from Double to 'string'",
+                )),
+                other if self.rules == Rules::Protobuf => Err(EvalError::text(format!(
+                    "unsupported type conversion from '{}' to string",
+                    other.type_name()
+                ))),
                 other => Err(EvalError::text(format!(
                     "map key {} is of type {}, not string",
                     key_text(other),
@@ -133,12 +163,18 @@ impl Conversion {
     fn fields(&mut self, object: &Struct<'_>) -> Result<json::Map<'static>, EvalError> {
         let outer = self.rules;
         if outer == Rules::Protobuf {
-            self.rules = Rules::Unstructured;
+            self.rules = Rules::Member;
         }
         let fields = object
             .fields
             .iter()
             .map(|(name, value)| {
+                // A list that the expression made of nothing is none to Go.
+                if outer == Rules::Native
+                    && matches!(value, Value::List(list @ (List::Made(_) | List::Joined(_))) if list.is_empty())
+                {
+                    return Ok((name.to_string(), Json::Null));
+                }
                 let value = self.convert(value).map_err(|cause| {
                     EvalError::text(format!("fail to convert field {name:?}: {cause}"))
                 })?;
@@ -160,6 +196,8 @@ fn int(value: i64, rules: Rules) -> Json<'static> {
 fn uint(value: u64, rules: Rules) -> Json<'static> {
     match i64::try_from(value) {
         Ok(int) if rules != Rules::Protobuf || value <= SAFE_INTEGER => Json::Int(int),
+        // What the API server reads back of a number that large.
+        _ if rules != Rules::Protobuf => Json::Float(value as f64),
         _ => Json::from(value.to_string()),
     }
 }
@@ -169,6 +207,11 @@ fn double(value: f64) -> Json<'static> {
     super::order::lossless_int(value)
         .filter(|int| int.unsigned_abs() <= SAFE_INTEGER)
         .map_or(Json::Float(value), Json::Int)
+}
+
+/// The error about a native value inside a protobuf `Value`, by its type in Go.
+fn formless(ty: &str) -> EvalError {
+    EvalError::text(format!("proto: invalid type: {ty}"))
 }
 
 fn base64(octets: &[u8]) -> String {

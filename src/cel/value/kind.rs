@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Opaque, Value};
+use crate::cel::env::objects;
 use crate::cel::types::Type;
 
 impl Value<'_> {
@@ -66,7 +67,24 @@ impl Value<'_> {
             Self::Timestamp(_) => "types.Timestamp",
             Self::Type(_) => "*types.Type",
             Self::Optional(_) => "*types.Optional",
-            Self::Struct(_) | Self::Opaque(_) => self.type_name(),
+            Self::Struct(object) if object.name.as_ref() == objects::JSON_PATCH => {
+                "*mutation.JSONPatchVal"
+            }
+            Self::Struct(_) => "*dynamic.ObjectVal",
+            Self::Opaque(value) => match value.type_name() {
+                "net.IP" => "cel.IP",
+                "net.CIDR" => "cel.CIDR",
+                "kubernetes.URL" => "cel.URL",
+                "kubernetes.Quantity" => "cel.Quantity",
+                "kubernetes.Semver" => "cel.Semver",
+                "kubernetes.NamedFormat" => "cel.Format",
+                "kubernetes.authorization.Authorizer" => "library.authorizerVal",
+                "kubernetes.authorization.PathCheck" => "library.pathCheckVal",
+                "kubernetes.authorization.GroupCheck" => "library.groupCheckVal",
+                "kubernetes.authorization.ResourceCheck" => "library.resourceCheckVal",
+                "kubernetes.authorization.Decision" => "library.decisionVal",
+                other => other,
+            },
         }
     }
 

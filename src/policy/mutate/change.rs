@@ -21,12 +21,18 @@ pub fn apply<'p>(
 ) -> Result<Option<Json<'static>>, String> {
     match change {
         Change::JsonPatch(expression) => {
-            let operations = operations(&evaluate(inputs, expression)?)?;
-            if operations.is_empty() {
+            let Patch {
+                operations,
+                unknown,
+            } = patch(&evaluate(inputs, expression)?)?;
+            if operations.is_empty() && unknown.is_none() {
                 return Ok(None);
             }
             let current = inputs.object.to_owned_json();
             match apply_patch(&current, &operations) {
+                Ok(_) if let Some(word) = unknown => {
+                    Err(format!("JSON Patch: Unexpected kind: {word}"))
+                }
                 Ok(patched) => strict(inputs.object, patched, kind).map(Some),
                 Err(PatchError::TestFailed(_)) => Ok(None),
                 Err(error) => Err(format!("JSON Patch: {error}")),
@@ -117,14 +123,33 @@ fn strict(
     Ok(patched)
 }
 
-fn operations(value: &Value<'_>) -> Result<Vec<Operation>, String> {
+/// The operations of a patch up to the first of an unknown kind, which is noticed when its turn comes: a `test` before
+/// it may end the patch.
+struct Patch {
+    operations: Vec<Operation>,
+    unknown: Option<String>,
+}
+
+fn patch(value: &Value<'_>) -> Result<Patch, String> {
     let Value::List(list) = value else {
         return Err("type mismatch: JSONPatchType.expression should evaluate to array".to_owned());
     };
-    list.iter().map(|item| operation(&item)).collect()
+    let mut patch = Patch {
+        operations: Vec::new(),
+        unknown: None,
+    };
+    for item in list.iter() {
+        match operation(&item)? {
+            Ok(operation) if patch.unknown.is_none() => patch.operations.push(operation),
+            Err(word) if patch.unknown.is_none() => patch.unknown = Some(word),
+            _ => {}
+        }
+    }
+    Ok(patch)
 }
 
-fn operation(value: &Value<'_>) -> Result<Operation, String> {
+/// An operation; the inner error is the name of an unknown kind.
+fn operation(value: &Value<'_>) -> Result<Result<Operation, String>, String> {
     let Value::Struct(object) = value else {
         return Err(
             "type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch"
@@ -142,7 +167,6 @@ fn operation(value: &Value<'_>) -> Result<Operation, String> {
         _ => String::new(),
     };
     let word = text("op");
-    let op = Op::named(&word).ok_or_else(|| format!("JSON Patch: Unexpected kind: {word}"))?;
     let value = match field("value") {
         None => None,
         Some(value) => {
@@ -157,12 +181,15 @@ fn operation(value: &Value<'_>) -> Result<Operation, String> {
             Some(json)
         }
     };
-    Ok(Operation {
+    let Some(op) = Op::named(&word) else {
+        return Ok(Err(word));
+    };
+    Ok(Ok(Operation {
         op,
         path: text("path"),
         from: Some(text("from")).filter(|from| !from.is_empty()),
         value,
-    })
+    }))
 }
 
 /// Type names of constructed objects must agree with the fields that hold them; lists and maps add nothing.

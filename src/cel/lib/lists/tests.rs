@@ -125,7 +125,7 @@ fn types_that_json_has_not_work_too() {
     );
     assert_eq!(
         run("sum", vec![Value::Duration(i64::MAX), Value::Duration(2)]),
-        Err("duration overflow".into())
+        Err("integer overflow".into())
     );
     assert_eq!(
         run("max", vec![at(0), at(1)]),
