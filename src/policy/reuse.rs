@@ -23,6 +23,12 @@ use super::set::Bound;
 /// Variables that a set of them can name. Outcomes of policies with more are not kept.
 const MOST_VARIABLES: usize = u64::BITS as usize;
 
+/// Levels and elements of the largest value that is kept with a set. A value may hold one part many times over, each
+/// time at no cost, and a copy holds them all: without a bound it could take any amount of memory. What a parameter
+/// object decides is short; what is not is evaluated when it is asked for.
+const KEPT_LEVELS: usize = 50;
+const KEPT_ELEMENTS: usize = 10_000;
+
 /// A set of variables, by index.
 pub type Variables = u64;
 
@@ -147,8 +153,9 @@ impl Presets {
         let value = evaluation
             .value
             .and_then(|value| shallow(value, &expression.uses, looks));
+        let mut elements = KEPT_ELEMENTS;
         let outcome = match &value {
-            Ok(value) => owned(value).map(Ok),
+            Ok(value) => owned(value, KEPT_LEVELS, &mut elements).map(Ok),
             Err(error) => Some(Err(error.clone())),
         };
         self.0[expression.place] = Some(Kept {
@@ -188,8 +195,11 @@ impl<'p> Activation<'p> for ParamsOnly<'p> {
     }
 }
 
-/// A value that borrows nothing; `None` for parts of documents, which are found faster than copied.
-fn owned(value: &Value<'_>) -> Option<Value<'static>> {
+/// A value that borrows nothing, of at most so many levels and elements; `None` for larger ones, and for parts of
+/// documents, which are found faster than copied.
+fn owned(value: &Value<'_>, levels: usize, elements: &mut usize) -> Option<Value<'static>> {
+    *elements = elements.checked_sub(1)?;
+    let inner = levels.checked_sub(1)?;
     Some(match value {
         Value::Null => Value::Null,
         Value::Bool(value) => Value::Bool(*value),
@@ -204,14 +214,15 @@ fn owned(value: &Value<'_>) -> Option<Value<'static>> {
         Value::Type(ty) => Value::Type(ty.clone()),
         Value::Opaque(value) => Value::Opaque(value.clone()),
         Value::Optional(None) => Value::Optional(None),
-        Value::Optional(Some(inner)) => Value::some(owned(inner)?),
+        Value::Optional(Some(value)) => Value::some(owned(value, inner, elements)?),
         Value::List(List::Made(items)) => {
-            Value::list(items.iter().map(owned).collect::<Option<_>>()?)
+            let items = items.iter().map(|item| owned(item, inner, elements));
+            Value::list(items.collect::<Option<_>>()?)
         }
         Value::Map(Map::Made(entries)) => {
-            let entries = entries
-                .iter()
-                .map(|(key, value)| Some((owned(key)?, owned(value)?)));
+            let entries = entries.iter().map(|(key, value)| {
+                Some((owned(key, inner, elements)?, owned(value, inner, elements)?))
+            });
             Value::Map(Map::Made(Arc::new(entries.collect::<Option<_>>()?)))
         }
         Value::List(_) | Value::Map(_) | Value::Struct(_) => return None,

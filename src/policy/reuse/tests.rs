@@ -234,3 +234,23 @@ fn policies_with_more_variables_than_a_set_holds_are_evaluated_each_time() {
     assert_eq!(kept, evaluated);
     assert_eq!(kept.passed, 1);
 }
+
+#[test]
+fn a_value_that_holds_a_part_many_times_over_is_not_copied() {
+    let doubled = ".map(a, dyn([a, a]))".repeat(40);
+    let wrapped = ".map(a, dyn([a]))".repeat(80);
+    let spec = format!(
+        "
+variables:
+- {{name: wide, expression: 'dyn([[params.data.most]]){doubled}'}}
+- {{name: deep, expression: 'dyn([[params.data.most]]){wrapped}'}}
+validations:
+- {{expression: size(variables.wide) == 1 && size(variables.deep) == 1}}
+"
+    );
+    let set = set(&(policy("p", &spec, FIXED) + PARAMETER));
+    assert_eq!(presets(&set), [false, false]);
+    let [kept, evaluated] = both(&spec);
+    assert_eq!(kept, evaluated);
+    assert_eq!(kept.passed, 1);
+}
