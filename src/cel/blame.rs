@@ -288,7 +288,7 @@ impl<'a> Detective<'_, 'a> {
                         .collect();
                     return self.judged(anchor?, missing);
                 }
-                Found::Failed(_) => break,
+                Found::Failed(_) | Found::Spoiled(_) => break,
             }
         }
         self.judged(anchor?, Vec::new())

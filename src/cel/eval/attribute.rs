@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Local, Machine, Outcome, is_fatal};
+use super::native::{is_patch, patch_field, plain};
+use super::{Local, Machine, Outcome, is_fatal, native};
 use crate::cel::cost::SELECT;
 use crate::cel::env::objects;
 use crate::cel::lib::standard::key_text;
@@ -38,6 +39,8 @@ pub(crate) enum Found<'a> {
     Absent(EvalError),
     /// The selection makes no sense.
     Failed(EvalError),
+    /// An error as a value: what is selected from it costs as if it was there.
+    Spoiled(EvalError),
 }
 
 /// The result of an attribute before it is made a value.
@@ -253,6 +256,15 @@ impl<'a> Machine<'_, 'a> {
                 }
                 Found::Absent(_) if optional => return Ok(Reached::none()),
                 Found::Absent(_) if testing => cursor = Cursor::Value(Value::Bool(false)),
+                // An error is something that is there.
+                Found::Spoiled(_) if testing && !optional => {
+                    cursor = Cursor::Value(Value::Bool(true));
+                }
+                Found::Spoiled(error) => {
+                    let rest = attribute.qualifiers.len() - at - 1;
+                    self.charge(SELECT.saturating_mul(rest as u64))?;
+                    return Err(error);
+                }
                 Found::Absent(error) | Found::Failed(error) => return Err(error),
             }
         }
@@ -268,7 +280,9 @@ impl<'a> Machine<'_, 'a> {
     ) -> Found<'a> {
         match &qualifier.key {
             Key::Field(name) => field(cursor, name, presence),
-            Key::Constructed(name) => constructed(cursor, name, presence),
+            Key::Constructed(name) => {
+                native::constructed(cursor, name, (presence, qualifier.optional))
+            }
             Key::Composed { index, name } => match index {
                 None => Found::Absent(EvalError::NoSuchKey(name.clone())),
                 Some(index) => match self.activation.composed(*index) {
@@ -346,7 +360,7 @@ fn unwrapped<'a>(value: &Value<'a>) -> Value<'a> {
 }
 
 /// `cursor.name`
-fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) -> Found<'a> {
+pub(super) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) -> Found<'a> {
     let found = match cursor {
         Cursor::Json(Json::Object(map)) => map.get(name).map(Cursor::Json),
         Cursor::Value(Value::Map(Map::Json(map))) => map.get(name).map(Cursor::Json),
@@ -429,79 +443,6 @@ fn unsupported_index(ty: &str) -> EvalError {
     EvalError::text(format!("unsupported index type '{ty}' in list"))
 }
 
-/// A field of an object that the expression constructed: unset ones are null unless somebody asks, and nested objects
-/// become maps.
-fn constructed<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) -> Found<'a> {
-    let Cursor::Value(Value::Struct(object)) = cursor else {
-        return field(cursor, name, presence);
-    };
-    if !has_native_form(object) {
-        return if presence {
-            Found::Absent(EvalError::NoSuchKey(name.clone()))
-        } else {
-            Found::Failed(EvalError::text(format!("cannot get field \"{name}\"")))
-        };
-    }
-    match object.field(name) {
-        Some(value) => Found::At(Cursor::Value(plain(value))),
-        None if presence => Found::Absent(EvalError::NoSuchKey(name.clone())),
-        None => Found::At(Cursor::Value(Value::Null)),
-    }
-}
-
-/// Whether a constructed object has the form in which the API server looks at its fields: the keys of its maps are
-/// texts.
-fn has_native_form(object: &Struct<'_>) -> bool {
-    object.fields.iter().all(|(_, value)| {
-        let mut value = value;
-        while let Value::Optional(Some(inner)) = value {
-            value = inner;
-        }
-        match value {
-            Value::Struct(inner) => is_patch(&inner.name) || has_native_form(inner),
-            Value::Map(map @ Map::Made(_)) => map.iter().all(|(key, _)| key.as_str().is_some()),
-            _ => true,
-        }
-    })
-}
-
-/// A constructed object as the map that its native form is, and a type as its name.
-fn plain<'a>(value: &Value<'a>) -> Value<'a> {
-    match value {
-        Value::Struct(object) if !is_patch(&object.name) => Value::Map(Map::from_entries(
-            object
-                .fields
-                .iter()
-                .map(|(name, value)| (Value::from(name.clone()), plain(value)))
-                .collect(),
-        )),
-        Value::Type(ty) => Value::from(ty.runtime_name().to_owned()),
-        other => other.clone(),
-    }
-}
-
-fn is_patch(name: &str) -> bool {
-    name == crate::cel::env::objects::JSON_PATCH
-}
-
-/// A member of a `JSONPatch`: texts are empty when unset, a value is null; neither is present then.
-fn patch_field<'a>(patch: &Struct<'a>, name: &str, presence: bool) -> Found<'a> {
-    let set = patch.field(name);
-    let value = match (name, set) {
-        ("op" | "path" | "from" | "value", Some(value)) => value.clone(),
-        ("op" | "path" | "from", None) => Value::from(""),
-        ("value", None) => Value::Null,
-        _ if presence => {
-            return Found::Failed(EvalError::text(format!("unsupported field: {name}")));
-        }
-        _ => return Found::Failed(EvalError::text(format!("unsupported indexer: {name}"))),
-    };
-    if presence && (set.is_none() || (name != "value" && value.as_str() == Some(""))) {
-        return Found::Absent(EvalError::NoSuchKey(name.into()));
-    }
-    Found::At(Cursor::Value(value))
-}
-
 /// What the API server says about a value that cannot be a key, which names a type of its implementation.
 pub(crate) fn invalid_key(value: &Value<'_>) -> String {
     format!("invalid qualifier type: {}", value.go_type())
@@ -514,6 +455,6 @@ pub(crate) fn invalid_key(value: &Value<'_>) -> String {
 pub(crate) fn index<'a>(container: &Value<'a>, at: &Value<'a>) -> Outcome<'a> {
     match key(&Cursor::Value(container.clone()), at) {
         Found::At(cursor) => Ok(cursor.into()),
-        Found::Absent(error) | Found::Failed(error) => Err(error),
+        Found::Absent(error) | Found::Failed(error) | Found::Spoiled(error) => Err(error),
     }
 }

@@ -34,6 +34,22 @@ pub fn go_quote_octets(octets: &[u8]) -> String {
     quoted
 }
 
+/// Go's `%q` of a code point: single quotes; what is none appears as the replacement character.
+#[must_use]
+pub fn go_quote_rune(code: Option<u32>) -> String {
+    let c = code
+        .and_then(char::from_u32)
+        .unwrap_or(char::REPLACEMENT_CHARACTER);
+    let mut quoted = String::from("'");
+    match c {
+        '\'' => quoted.push_str("\\'"),
+        '"' => quoted.push('"'),
+        other => push_quoted(&mut quoted, other),
+    }
+    quoted.push('\'');
+    quoted
+}
+
 fn push_quoted(out: &mut String, c: char) {
     let escape = match c {
         '"' => "\\\"",

@@ -1,5 +1,6 @@
 //! One change: its expression evaluated, its result applied.
 
+use crate::cel::lib::standard;
 use crate::cel::plan::RUNTIME_BUDGET;
 use crate::cel::value::{List, Map, Struct, Value};
 use crate::model::json::Json;
@@ -40,10 +41,6 @@ pub fn apply<'p>(
         }
         Change::Apply(expression) => {
             let value = evaluate(inputs, expression)?;
-            if matches!(&value, Value::Struct(object) if object.fields.is_empty() && kind.schema.is_some())
-            {
-                return check_names(&value).map(|()| None);
-            }
             merge(inputs, &value, kind).map(Some)
         }
     }
@@ -73,6 +70,11 @@ fn merge(
             request.kind
         ));
     };
+    if let Some(fault) = foreign(value, "") {
+        return Err(format!(
+            "error applying patch: failed to convert patch object to typed object: {fault}"
+        ));
+    }
     let mut patch = value
         .to_unstructured()
         .map_err(|error| format!("invalid return type: {error}"))?;
@@ -229,5 +231,62 @@ fn walk(value: &Value<'_>, expected: &str, wrong: &mut Vec<String>) {
         }
         Value::Optional(Some(inner)) => walk(inner, expected, wrong),
         _ => {}
+    }
+}
+
+/// What a constructed object holds that is no part of a Kubernetes object in the memory of the API server, which takes
+/// maps and lists apart as far as a field holds them and no deeper: an author writes `Object.spec{…}` there instead.
+fn foreign(value: &Value<'_>, path: &str) -> Option<String> {
+    let native = |value: &Value<'_>, path: &str| match value {
+        Value::Map(Map::Made(_)) => {
+            Some(format!("{path}: expected map, got &{{{}}}", shown(value)))
+        }
+        Value::List(List::Made(_) | List::Joined(_)) => {
+            Some(format!("{path}: expected list, got &{{{}}}", shown(value)))
+        }
+        other => foreign(other, path),
+    };
+    match value {
+        Value::Struct(object) => object
+            .fields
+            .iter()
+            .find_map(|(name, value)| foreign(value, &format!("{path}.{name}"))),
+        Value::List(list @ (List::Made(_) | List::Joined(_))) => list
+            .iter()
+            .enumerate()
+            .find_map(|(at, item)| native(&item, &format!("{path}[{at}]"))),
+        Value::Map(map @ Map::Made(_)) => map.iter().find_map(|(key, value)| {
+            let key = key.as_str()?;
+            native(&value, &format!("{path}.{key}"))
+        }),
+        Value::Optional(Some(inner)) => foreign(inner, path),
+        Value::Timestamp(_) | Value::Duration(_) | Value::Opaque(_) => Some(format!(
+            "{path}: expected any scalar, got &{{{}}}",
+            shown(value)
+        )),
+        _ => None,
+    }
+}
+
+/// A value as Go prints it.
+fn shown(value: &Value<'_>) -> String {
+    match value {
+        Value::Map(map) => {
+            let entries = map.iter();
+            let entries = entries.map(|(key, value)| format!("{}:{}", shown(&key), shown(&value)));
+            let mut entries: Vec<String> = entries.collect();
+            entries.sort();
+            format!("map[{}]", entries.join(" "))
+        }
+        Value::List(list) => {
+            let items: Vec<String> = list.iter().map(|item| shown(&item)).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Timestamp(_) => {
+            let text = standard::key_text(value);
+            text.replace('T', " ").replace('Z', " +0000 UTC")
+        }
+        Value::Opaque(value) => value.text().to_owned(),
+        other => standard::key_text(other),
     }
 }
