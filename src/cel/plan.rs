@@ -354,4 +354,10 @@ pub(crate) enum Shape {
     All(Span),
     /// `exists`: the terms of the step after the accumulator.
     Exists(Span),
+    /// `map`, `filter` and their kin: a list of elements, or of the elements that meet the condition.
+    Collect {
+        condition: Option<OpId>,
+        element: OpId,
+        constant: bool,
+    },
 }

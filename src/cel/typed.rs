@@ -72,11 +72,14 @@ fn pairs(map: &Map<'_>) -> Json<'static> {
     let mut entries: Vec<(String, Json<'static>)> = map
         .iter()
         .map(|(key, value)| {
-            let order = format!(
-                "{} {}",
-                key.type_name(),
-                super::lib::standard::key_text(&key)
-            );
+            let text = match &key {
+                Value::Double(value) if value.is_infinite() => {
+                    let sign = if *value > 0.0 { "" } else { "-" };
+                    format!("{sign}Infinity")
+                }
+                key => super::lib::standard::key_text(key),
+            };
+            let order = format!("{} {text}", key.type_name());
             (order, Json::Array(vec![key.to_typed(), value.to_typed()]))
         })
         .collect();

@@ -60,8 +60,8 @@ impl<'a> Machine<'_, 'a> {
         for entry in ops.chunks_exact(3) {
             let key = self.eval(entry[0])?;
             let value = self.eval(entry[1])?;
-            if matches!(key, Value::Bytes(_)) {
-                return Err(operators::unhashable());
+            if let Some(error) = operators::unhashable(&key) {
+                return Err(error);
             }
             if entry[2] == 0 {
                 entries.push((key, value));

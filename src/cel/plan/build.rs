@@ -328,7 +328,9 @@ impl Builder<'_> {
             two_variables: fold.var2.is_some(),
             shape: Shape::General,
         };
-        planned.shape = self.shape(&planned);
+        planned.shape = self
+            .collecting(&planned)
+            .unwrap_or_else(|| self.shape(&planned));
         let at = index(&self.plan.folds);
         self.plan.folds.push(planned);
         Ok(self.push(Op::Fold(at)))
@@ -366,6 +368,47 @@ impl Builder<'_> {
             element,
             constant,
         })))
+    }
+
+    /// Recognises what gathers a list.
+    fn collecting(&self, fold: &Fold) -> Option<Shape> {
+        let goes_on = self.constant_of(fold.condition).and_then(Value::as_bool) == Some(true);
+        let from_nothing =
+            matches!(self.constant_of(fold.init), Some(Value::List(list)) if list.is_empty());
+        if !(goes_on && from_nothing && self.is_plain_local(fold.result, fold.base)) {
+            return None;
+        }
+        let (condition, step) = match self.plan.ops[fold.step as usize] {
+            Op::Attribute(at) => {
+                let attribute = &self.plan.attributes[at as usize];
+                match attribute.root {
+                    Root::Conditional {
+                        condition,
+                        then,
+                        otherwise,
+                    } if attribute.qualifiers.is_empty()
+                        && !attribute.test_only
+                        && self.is_plain_local(otherwise, fold.base) =>
+                    {
+                        (Some(condition), self.plan.ops[then as usize])
+                    }
+                    _ => return None,
+                }
+            }
+            step => (None, step),
+        };
+        match step {
+            Op::Append {
+                place,
+                element,
+                constant,
+            } if place == fold.base => Some(Shape::Collect {
+                condition,
+                element,
+                constant,
+            }),
+            _ => None,
+        }
     }
 
     /// Recognises the quantifiers.
