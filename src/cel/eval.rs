@@ -7,6 +7,7 @@ mod attribute;
 mod call;
 mod construct;
 mod fold;
+mod messages;
 mod native;
 #[cfg(test)]
 mod tests;

@@ -89,6 +89,9 @@ fn pairs(map: &Map<'_>) -> Json<'static> {
 
 /// The set fields of a constructed object: those of a patch in typed form, those of an object as plain JSON.
 fn fields(object: &Arc<Struct<'_>>) -> Json<'static> {
+    if object.name.as_ref() == super::messages::EMPTY {
+        return Json::from("");
+    }
     if object.name.as_ref() != super::env::objects::JSON_PATCH {
         return Value::Struct(object.clone())
             .to_native()

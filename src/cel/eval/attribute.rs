@@ -7,6 +7,7 @@ use super::{Local, Machine, Outcome, is_fatal, native};
 use crate::cel::cost::SELECT;
 use crate::cel::env::objects;
 use crate::cel::lib::standard::key_text;
+use crate::cel::messages::EMPTY;
 use crate::cel::plan::{Attribute, Key, Op, OpId, Qualifier, Root};
 use crate::cel::value::order::lossless_int;
 use crate::cel::value::{EvalError, List, Map, Spoiled, Struct, Value};
@@ -460,6 +461,9 @@ pub(super) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) ->
         }
         Cursor::Value(Value::Struct(object)) if is_patch(&object.name) => {
             return patch_field(object, name, presence);
+        }
+        Cursor::Value(Value::Struct(object)) if object.name.as_ref() == EMPTY => {
+            return Found::Failed(EvalError::text(format!("no such field '{name}'")));
         }
         _ => None,
     };

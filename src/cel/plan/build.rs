@@ -144,9 +144,28 @@ impl Builder<'_> {
             Reference::Type(ty) => {
                 return Ok(Some(self.constant(Value::Type(ty.clone()))));
             }
+            Reference::Message(message) => return self.message_type(message).map(Some),
+            Reference::Enumerated(number) => {
+                return Ok(Some(self.constant(Value::Int(*number))));
+            }
             Reference::None | Reference::Call { .. } | Reference::Fold(_) => return Ok(None),
         };
         Ok(Some(self.attribute(root)))
+    }
+
+    /// A message as a type: those that are values of their own name one.
+    fn message_type(&mut self, message: &crate::cel::messages::Message) -> Built {
+        match message.result() {
+            ty @ (Type::Object(_) | Type::Duration | Type::Timestamp) => {
+                Ok(self.constant(Value::Type(ty)))
+            }
+            _ => {
+                let name = message.name;
+                Err(Self::failure(&format!(
+                    "reference to undefined type: {name}"
+                )))
+            }
+        }
     }
 
     /// What the API server reports when a checked expression cannot be planned.
@@ -298,8 +317,13 @@ impl Builder<'_> {
         }
         let at = index(&self.plan.structs);
         let name = self.checked.type_of(id).runtime_name().into();
+        let message = match self.checked.reference(id) {
+            Reference::Message(message) => Some(*message),
+            _ => None,
+        };
         self.plan.structs.push(StructPlan {
             name,
+            message,
             fields: planned,
         });
         Ok(self.push(Op::Struct(at)))
