@@ -7,7 +7,8 @@ use serde_json::Value;
 use super::structural::Structural;
 use crate::api::crds;
 use crate::api::openapi::{Dialect, resolve};
-use crate::model::gvk::{Gvk, Gvr, Scope};
+use crate::model::gvk::Scope::{Cluster, Namespaced};
+use crate::model::gvk::{Gvk, Gvr, Scope, split_api_version};
 
 /// A known kind.
 pub struct Entry {
@@ -28,87 +29,90 @@ impl Entry {
     }
 }
 
-/// Built-in kinds: API version, kind, plural, scope, definition.
-const NATIVE: &[(&str, &str, &str, Scope, &str)] = &[
-    ("v1", "Pod", "pods", Scope::Namespaced, "core.v1.Pod"),
-    (
-        "v1",
-        "ServiceAccount",
-        "serviceaccounts",
-        Scope::Namespaced,
-        "core.v1.ServiceAccount",
-    ),
-    (
-        "v1",
-        "Service",
-        "services",
-        Scope::Namespaced,
-        "core.v1.Service",
-    ),
+/// Built-in kinds: API version, kind, plural, scope.
+const NATIVE: &[(&str, &str, &str, Scope)] = &[
+    ("v1", "Pod", "pods", Namespaced),
+    ("v1", "ServiceAccount", "serviceaccounts", Namespaced),
+    ("v1", "Service", "services", Namespaced),
     (
         "v1",
         "PersistentVolumeClaim",
         "persistentvolumeclaims",
-        Scope::Namespaced,
-        "core.v1.PersistentVolumeClaim",
+        Namespaced,
     ),
-    (
-        "v1",
-        "ConfigMap",
-        "configmaps",
-        Scope::Namespaced,
-        "core.v1.ConfigMap",
-    ),
-    (
-        "v1",
-        "Secret",
-        "secrets",
-        Scope::Namespaced,
-        "core.v1.Secret",
-    ),
-    (
-        "v1",
-        "Namespace",
-        "namespaces",
-        Scope::Cluster,
-        "core.v1.Namespace",
-    ),
+    ("v1", "ConfigMap", "configmaps", Namespaced),
+    ("v1", "Secret", "secrets", Namespaced),
+    ("v1", "Namespace", "namespaces", Cluster),
     (
         "networking.k8s.io/v1",
         "NetworkPolicy",
         "networkpolicies",
-        Scope::Namespaced,
-        "networking.v1.NetworkPolicy",
+        Namespaced,
     ),
-    (
-        "rbac.authorization.k8s.io/v1",
-        "Role",
-        "roles",
-        Scope::Namespaced,
-        "rbac.v1.Role",
-    ),
+    ("rbac.authorization.k8s.io/v1", "Role", "roles", Namespaced),
     (
         "rbac.authorization.k8s.io/v1",
         "ClusterRole",
         "clusterroles",
-        Scope::Cluster,
-        "rbac.v1.ClusterRole",
+        Cluster,
     ),
     (
         "rbac.authorization.k8s.io/v1",
         "RoleBinding",
         "rolebindings",
-        Scope::Namespaced,
-        "rbac.v1.RoleBinding",
+        Namespaced,
     ),
     (
         "rbac.authorization.k8s.io/v1",
         "ClusterRoleBinding",
         "clusterrolebindings",
-        Scope::Cluster,
-        "rbac.v1.ClusterRoleBinding",
+        Cluster,
     ),
+    ("v1", "PersistentVolume", "persistentvolumes", Cluster),
+    (
+        "v1",
+        "ReplicationController",
+        "replicationcontrollers",
+        Namespaced,
+    ),
+    ("v1", "ResourceQuota", "resourcequotas", Namespaced),
+    ("v1", "LimitRange", "limitranges", Namespaced),
+    ("apps/v1", "Deployment", "deployments", Namespaced),
+    ("apps/v1", "ReplicaSet", "replicasets", Namespaced),
+    ("apps/v1", "StatefulSet", "statefulsets", Namespaced),
+    ("apps/v1", "DaemonSet", "daemonsets", Namespaced),
+    ("batch/v1", "Job", "jobs", Namespaced),
+    ("batch/v1", "CronJob", "cronjobs", Namespaced),
+    (
+        "autoscaling/v2",
+        "HorizontalPodAutoscaler",
+        "horizontalpodautoscalers",
+        Namespaced,
+    ),
+    (
+        "policy/v1",
+        "PodDisruptionBudget",
+        "poddisruptionbudgets",
+        Namespaced,
+    ),
+    (
+        "storage.k8s.io/v1",
+        "StorageClass",
+        "storageclasses",
+        Cluster,
+    ),
+    ("networking.k8s.io/v1", "Ingress", "ingresses", Namespaced),
 ];
+
+/// The definition of a built-in kind: the first word of the group, the version and the kind.
+fn definition(api_version: &str, kind: &str) -> String {
+    let (group, version) = split_api_version(api_version);
+    let word = match group.split('.').next() {
+        None | Some("") => "core",
+        Some(word) => word,
+    };
+    format!("{word}.{version}.{kind}")
+}
 
 const INVARIANT: &str =
     "schemas of the catalog are committed or generated here and parse, held by a test";
@@ -116,11 +120,11 @@ const INVARIANT: &str =
 static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
     let mut entries: Vec<Entry> = NATIVE
         .iter()
-        .map(|&(api_version, kind, plural, scope, definition)| Entry {
+        .map(|&(api_version, kind, plural, scope)| Entry {
             gvk: Gvk::new(api_version, kind),
             gvr: Gvr::new(api_version, plural),
             scope,
-            schema: LazyLock::new(Box::new(move || native(definition))),
+            schema: LazyLock::new(Box::new(move || native(&definition(api_version, kind)))),
         })
         .collect();
     for document in crds::all(&crds::Options::default()) {
