@@ -1,10 +1,10 @@
-//! The kinds whose schema is known without a cluster.
+//! The kinds whose schema is known without a cluster: those of this list, and those of CRDs that someone brings.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 
 use serde_json::Value;
 
-use super::structural::Structural;
+use super::structural::{Additional, Kind, SchemaError, Structural};
 use crate::api::crds;
 use crate::api::openapi::{Dialect, resolve};
 use crate::model::gvk::Scope::{Cluster, Namespaced};
@@ -18,7 +18,7 @@ pub struct Entry {
     pub gvr: Gvr,
     /// Whether its objects live in a namespace.
     pub scope: Scope,
-    schema: LazyLock<Structural, Box<dyn FnOnce() -> Structural + Send>>,
+    schema: LazyLock<Arc<Structural>, Box<dyn FnOnce() -> Arc<Structural> + Send>>,
 }
 
 impl Entry {
@@ -26,6 +26,55 @@ impl Entry {
     #[must_use]
     pub fn schema(&self) -> &Structural {
         &self.schema
+    }
+
+    /// The same, to keep.
+    #[must_use]
+    pub fn shared_schema(&self) -> Arc<Structural> {
+        Arc::clone(&self.schema)
+    }
+}
+
+/// The known kinds, with those of some CRDs.
+#[derive(Default)]
+pub struct Kinds {
+    brought: Vec<Entry>,
+}
+
+impl Kinds {
+    /// Adds the kinds of a CRD, in place of those of the same name.
+    ///
+    /// # Errors
+    /// Why the schema of one of its versions cannot be used; then none of them is added.
+    pub fn add_crd(&mut self, crd: &Value) -> Result<(), SchemaError> {
+        let mut added = Vec::new();
+        for (gvk, gvr, scope, schema) in served(crd) {
+            let schema = Arc::new(of_custom(schema)?);
+            added.push(Entry {
+                gvk,
+                gvr,
+                scope,
+                schema: LazyLock::new(Box::new(move || schema)),
+            });
+        }
+        self.brought
+            .retain(|known| added.iter().all(|entry| entry.gvk != known.gvk));
+        self.brought.extend(added);
+        Ok(())
+    }
+
+    /// A known kind.
+    #[must_use]
+    pub fn entry(&self, gvk: &Gvk) -> Option<&Entry> {
+        let brought = self.brought.iter().find(|entry| entry.gvk == *gvk);
+        brought.or_else(|| entry(gvk))
+    }
+
+    /// All known kinds, each once.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        let replaced = |entry: &Entry| self.brought.iter().any(|own| own.gvk == entry.gvk);
+        let listed = entries().iter().filter(move |entry| !replaced(entry));
+        listed.chain(&self.brought)
     }
 }
 
@@ -124,7 +173,9 @@ static ENTRIES: LazyLock<Vec<Entry>> = LazyLock::new(|| {
             gvk: Gvk::new(api_version, kind),
             gvr: Gvr::new(api_version, plural),
             scope,
-            schema: LazyLock::new(Box::new(move || native(&definition(api_version, kind)))),
+            schema: LazyLock::new(Box::new(move || {
+                Arc::new(native(&definition(api_version, kind)))
+            })),
         })
         .collect();
     for document in crds::all(&crds::Options::default()) {
@@ -138,9 +189,26 @@ fn native(definition: &str) -> Structural {
     Structural::parse(&schema).expect(INVARIANT)
 }
 
-/// One entry per version of a CRD.
+/// One entry per version of a CRD of this project's.
 fn of_crd(document: &Value) -> Vec<Entry> {
-    let text = |pointer: &str| {
+    served(document)
+        .map(|(gvk, gvr, scope, schema)| {
+            let schema = schema.clone();
+            Entry {
+                gvk,
+                gvr,
+                scope,
+                schema: LazyLock::new(Box::new(move || {
+                    Arc::new(of_custom(&schema).expect(INVARIANT))
+                })),
+            }
+        })
+        .collect()
+}
+
+/// Kind, resource, scope and schema of each version of a CRD that is served.
+fn served(document: &Value) -> impl Iterator<Item = (Gvk, Gvr, Scope, &Value)> {
+    let text = move |pointer: &str| {
         document
             .pointer(pointer)
             .and_then(Value::as_str)
@@ -151,32 +219,55 @@ fn of_crd(document: &Value) -> Vec<Entry> {
         _ => Scope::Namespaced,
     };
     let versions = document.pointer("/spec/versions").and_then(Value::as_array);
+    let served = |version: &&Value| version.get("served").and_then(Value::as_bool) != Some(false);
     versions
         .into_iter()
         .flatten()
-        .map(|version| {
-            let name = version
-                .get("name")
-                .and_then(Value::as_str)
-                .unwrap_or_default();
-            let api_version = format!("{}/{name}", text("/spec/group"));
-            let schema = version
-                .pointer("/schema/openAPIV3Schema")
-                .cloned()
-                .unwrap_or_default();
-            Entry {
-                gvk: Gvk::new(&api_version, text("/spec/names/kind")),
-                gvr: Gvr::new(&api_version, text("/spec/names/plural")),
+        .filter(served)
+        .map(move |version| {
+            let name = version.get("name").and_then(Value::as_str);
+            let api_version = format!("{}/{}", text("/spec/group"), name.unwrap_or_default());
+            let schema = version.pointer("/schema/openAPIV3Schema");
+            (
+                Gvk::new(&api_version, text("/spec/names/kind")),
+                Gvr::new(&api_version, text("/spec/names/plural")),
                 scope,
-                schema: LazyLock::new(Box::new(move || {
-                    let mut root = Structural::parse(&schema).expect(INVARIANT);
-                    // A CRD says only that there is metadata; what it holds is the same for every kind.
-                    root.set_field("metadata", native("meta.v1.ObjectMeta"));
-                    root
-                })),
-            }
+                schema.unwrap_or(&Value::Null),
+            )
         })
-        .collect()
+}
+
+/// The schema of a kind that a CRD defines.
+fn of_custom(schema: &Value) -> Result<Structural, SchemaError> {
+    let mut root = Structural::parse(schema)?;
+    complete(&mut root, true);
+    Ok(root)
+}
+
+/// Adds what every resource, also an embedded one, has and the schema of a CRD need not say. What metadata holds, it
+/// cannot say.
+fn complete(schema: &mut Structural, is_resource: bool) {
+    let further = match &mut schema.additional {
+        Additional::Schema(below) => Some(below.as_mut()),
+        Additional::None | Additional::Any => None,
+    };
+    let fields = schema.fields.iter_mut().map(|field| &mut field.schema);
+    for below in fields.chain(schema.items.as_deref_mut()).chain(further) {
+        complete(below, below.embedded);
+    }
+    if !is_resource {
+        return;
+    }
+    for name in ["apiVersion", "kind"] {
+        if schema.field(name).is_none() {
+            let text = Structural {
+                kind: Kind::String,
+                ..Default::default()
+            };
+            schema.set_field(name, text);
+        }
+    }
+    schema.set_field("metadata", native("meta.v1.ObjectMeta"));
 }
 
 /// All known kinds.
