@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
 use super::document::{Document, ExemptionRow, ObjectRef, Row, Summary};
+use super::palette::{Palette, paint};
 use super::plain;
 use crate::model::verdict::{Action, Outcome};
 
@@ -23,42 +23,6 @@ pub struct Texts {
     pub changed: BTreeMap<ObjectRef, (String, String)>,
     /// Whether to use colour.
     pub colour: bool,
-}
-
-/// Colours by meaning.
-struct Palette {
-    bold: Style,
-    bad: Style,
-    warn: Style,
-    good: Style,
-    dim: Style,
-}
-
-impl Palette {
-    const fn new(colour: bool) -> Self {
-        if !colour {
-            let plain = Style::new();
-            return Self {
-                bold: plain,
-                bad: plain,
-                warn: plain,
-                good: plain,
-                dim: plain,
-            };
-        }
-        Self {
-            bold: Style::new().bold(),
-            bad: AnsiColor::Red.on_default().bold(),
-            warn: AnsiColor::Yellow.on_default().bold(),
-            good: AnsiColor::Green.on_default(),
-            dim: Style::new().dimmed(),
-        }
-    }
-}
-
-/// Paints `text` with `style`.
-fn paint(style: Style, text: &str) -> String {
-    format!("{}{text}{}", style.render(), style.render_reset())
 }
 
 /// A manifest with the places of its lines: rows look at one line each, however long the file.
@@ -176,11 +140,7 @@ fn object_block(out: &mut String, object: &ObjectRef, block: &Block<'_>, context
     } else {
         paint(palette.good, "admitted")
     };
-    let name = if object.namespace.is_empty() {
-        format!("{} {}", object.kind, object.name)
-    } else {
-        format!("{} {}/{}", object.kind, object.namespace, object.name)
-    };
+    let name = object.title();
     let _ = writeln!(
         out,
         "{} {}:{} {state}",

@@ -53,6 +53,8 @@ pub struct Judged {
     pub problems: Vec<Problem>,
     /// Objects judged.
     pub objects: usize,
+    /// Which, in order of the documents.
+    pub seen: Vec<ObjectRef>,
     /// Rules that hold.
     pub passed: usize,
     /// Policies whose match conditions do not hold.
@@ -85,6 +87,7 @@ pub fn all(loaded: &Loaded, documents: &[Document], options: &Options<'_>) -> Ju
                 name: request.display_name().to_owned(),
             },
         };
+        judged.seen.push(case.object.clone());
         if !errors.is_empty() {
             // The API server refuses these before any policy sees them.
             judged

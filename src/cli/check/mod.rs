@@ -17,7 +17,7 @@ use super::{Exit, print};
 use crate::model::verdict::Severity;
 use crate::model::yaml;
 use crate::report::document::{Document, PolicySet, Problem, VERSION};
-use crate::report::{json, plain, text};
+use crate::report::{html, json, junit, plain, policy_report, sarif, text};
 
 /// Arguments of `check`.
 #[derive(Debug, Args)]
@@ -73,6 +73,14 @@ enum Format {
     Json,
     /// The same document as YAML.
     Yaml,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for build servers.
+    Junit,
+    /// A page to read and to hand on.
+    Html,
+    /// PolicyReport objects (wgpolicyk8s.io/v1alpha2), one for each manifest.
+    Policyreport,
 }
 
 /// `--fail-on`.
@@ -146,6 +154,8 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         mutations: judged.mutations,
         exemptions: judged.exemptions,
         problems,
+        objects: judged.seen,
+        policies: policies::about(&loaded.set),
     }
     .finish(judged.objects, judged.passed, judged.skipped);
     let rendered = match args.output {
@@ -165,6 +175,10 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         }
         Format::Json => json::render(&document)?,
         Format::Yaml => crate::model::yaml_out::to_yaml(&serde_json::to_value(&document)?.into()),
+        Format::Sarif => sarif::render(&document)?,
+        Format::Junit => junit::render(&document),
+        Format::Html => html::render(&document)?,
+        Format::Policyreport => policy_report::render(&document),
     };
     print(&rendered)?;
     Ok(exit(&document, args.fail_on.into()))

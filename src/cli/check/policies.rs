@@ -1,5 +1,6 @@
 //! Loading what `check` judges by.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -10,6 +11,7 @@ use crate::policy::diagnostic::Sourced;
 use crate::policy::packs;
 use crate::policy::presets::{self, DEFAULT_PRESET};
 use crate::policy::set::{Set, Settings};
+use crate::report::document::PolicyInfo;
 
 /// Policies in force, and where they came from.
 pub struct Loaded {
@@ -115,6 +117,21 @@ pub fn load(
         profiles,
         notes,
     })
+}
+
+/// What the policies of a set say about themselves, by name.
+pub fn about(set: &Set) -> BTreeMap<String, PolicyInfo> {
+    let infos = set.policies().map(|policy| {
+        let about = &policy.about;
+        let info = PolicyInfo {
+            title: about.title.clone(),
+            category: about.category.clone(),
+            remediation: about.remediation.clone(),
+            controls: about.controls.clone(),
+        };
+        (policy.name.clone(), info)
+    });
+    infos.collect()
 }
 
 fn count(mistakes: usize) -> String {
