@@ -23,7 +23,7 @@ use super::diagnostic::{Diagnostic, Sourced};
 use super::source::OWN_GROUP;
 
 pub use coverage::RuleUse;
-pub use run::{CaseResult, Loader, Ran, run};
+pub use run::{CaseResult, Loader, Ran, request_of, run};
 
 /// Kind of the documents read here.
 pub const SUITE_KIND: &str = "PolicySuite";

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::model::json::Json;
+use crate::model::trace::Trace;
 use crate::model::verdict::{Action, Exempt, Finding, Outcome, Rule, Severity};
 
 /// Version of the document's shape.
@@ -30,12 +31,26 @@ pub struct Document {
     pub exemptions: Vec<ExemptionRow>,
     /// What could not be read or judged at all.
     pub problems: Vec<Problem>,
+    /// What every policy made of every object, when asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub explanations: Vec<Explanation>,
     /// Every object that was judged, for the outputs that list what is in order.
     #[serde(skip)]
     pub objects: Vec<ObjectRef>,
     /// What the policies say about themselves, by name.
     #[serde(skip)]
     pub policies: BTreeMap<String, PolicyInfo>,
+}
+
+/// What one policy made of one object.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// What was looked at.
+    pub object: ObjectRef,
+    /// How far the policy got.
+    #[serde(flatten)]
+    pub trace: Trace,
 }
 
 /// What a policy says about itself.

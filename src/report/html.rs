@@ -134,7 +134,7 @@ fn section(out: &mut String, object: &ObjectRef, block: &Block<'_>) {
     let failing = |row: &&Row| matches!(row.verdict, Outcome::Fail | Outcome::Error);
     let (class, word) = if block.rows.iter().any(|row| row.denies) {
         ("denied", "denied")
-    } else if block.rows.iter().any(|row| failing(&row)) {
+    } else if block.rows.iter().any(failing) {
         ("findings", "admitted, with findings")
     } else if block.exempt.is_some() {
         ("exempt", "exempt")

@@ -4,6 +4,7 @@
 //! no clock, no terminal detection (the caller says whether colour is wanted).
 
 pub mod document;
+pub mod explain;
 pub mod html;
 pub mod json;
 pub mod junit;

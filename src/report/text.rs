@@ -102,6 +102,7 @@ pub fn render(document: &Document, texts: &Texts) -> String {
     if !out.is_empty() {
         out.push('\n');
     }
+    super::explain::append(&mut out, &document.explanations, palette);
     out.push_str(&closing(&document.summary, palette));
     out
 }

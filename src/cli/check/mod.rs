@@ -4,7 +4,9 @@
 //! applies the mutating policies, judges the result by the validating ones, and reports with the line of the manifest
 //! field and of the rule.
 
+mod fix;
 mod judge;
+mod parallel;
 pub mod policies;
 
 use std::collections::BTreeMap;
@@ -30,6 +32,7 @@ Exit codes:
 Examples:
   sandfence check sandbox.yaml
   sandfence check --policies policies examples
+  sandfence check --fix=patch manifests | git apply
   helm template . | sandfence check --policies policies --profile baseline -
 ")]
 pub struct CheckArgs {
@@ -59,6 +62,15 @@ pub struct CheckArgs {
     /// Also list the rules that hold and the policies whose match conditions do not.
     #[arg(long)]
     all: bool,
+    /// Write what the mutations change into the manifests, or give it as a patch. Comments and whatever is not changed
+    /// stay as they are; where that cannot be, a note says so.
+    #[arg(long, value_enum, value_name = "HOW", num_args = 0..=1, require_equals = true,
+        default_missing_value = "write")]
+    fix: Option<fix::Mode>,
+    /// Also tell of every policy why it matched or not, the values of its variables, and what each rule costs. Goes with
+    /// the outputs pretty, json and yaml.
+    #[arg(long)]
+    explain: bool,
     /// Weakest severity that makes the exit code 1.
     #[arg(long, value_enum, default_value_t = FailOn::Info)]
     fail_on: FailOn,
@@ -119,6 +131,9 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
     let options = judge::Options {
         namespace: &args.namespace,
         all: args.all,
+        texts: args.output == Format::Pretty && args.fix != Some(fix::Mode::Patch),
+        fix: args.fix.is_some(),
+        explain: args.explain,
     };
     let judged = judge::all(&loaded, &documents, &options);
     if judged.is_idle() {
@@ -154,10 +169,25 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         mutations: judged.mutations,
         exemptions: judged.exemptions,
         problems,
+        explanations: judged.explanations,
         objects: judged.seen,
         policies: policies::about(&loaded.set),
     }
     .finish(judged.objects, judged.passed, judged.skipped);
+    if let Some(mode) = args.fix {
+        let fixed = fix::fix(&files, &documents, &judged.changes);
+        for note in &fixed.notes {
+            eprintln!("note: {}", plain::line(note));
+        }
+        if mode == fix::Mode::Patch {
+            print(&fixed.patch(&files))?;
+            return Ok(exit(&document, args.fail_on.into()));
+        }
+        fixed.write()?;
+        for name in fixed.names() {
+            eprintln!("fixed {}", plain::line(name));
+        }
+    }
     let rendered = match args.output {
         Format::Pretty => {
             let sources = files
@@ -201,12 +231,17 @@ fn exit(document: &Document, fail_on: Severity) -> Exit {
 
 /// Every document of every file, lists flattened.
 fn documents(files: &[InputFile], problems: &mut Vec<Problem>) -> Vec<yaml::Document> {
+    let read = parallel::map("reading", files, |file| {
+        let documents = yaml::read(&file.name, &file.text)?;
+        let flat = documents.into_iter().flat_map(yaml::Document::flatten);
+        Ok::<Vec<yaml::Document>, yaml::ReadError>(flat.collect())
+    });
     let mut found = Vec::new();
-    for file in files {
-        match yaml::read(&file.name, &file.text) {
-            Ok(documents) => found.extend(documents.into_iter().flat_map(yaml::Document::flatten)),
+    for documents in read {
+        match documents {
+            Ok(documents) => found.extend(documents),
             Err(error) => problems.push(Problem {
-                file: file.name.clone(),
+                file: error.file.to_string(),
                 line: Some(error.at.line),
                 column: Some(error.at.column),
                 message: error.message,

@@ -17,6 +17,8 @@ use crate::report::document::PolicyInfo;
 pub struct Loaded {
     /// The compiled set.
     pub set: Set,
+    /// What it was built of.
+    pub objects: Vec<Sourced>,
     /// Files and folders, as the user named them.
     pub sources: Vec<String>,
     /// Names of the profiles in force.
@@ -85,6 +87,7 @@ pub fn load(
             }),
     );
     let choice = presets::choose(objects, &wanted, Some(DEFAULT_PRESET))?;
+    let used = choice.objects.clone();
     let set = Set::build(choice.objects, &Settings::default()).map_err(|diagnostics| {
         let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}\n{}", count(texts.len()), texts.join("\n"))
@@ -113,6 +116,7 @@ pub fn load(
     notes.extend(set.notes().iter().cloned());
     Ok(Loaded {
         set,
+        objects: used,
         sources,
         profiles,
         notes,

@@ -85,6 +85,25 @@ pub fn run(
     })
 }
 
+/// The request that a case makes.
+///
+/// # Errors
+/// The case names what is not there, or asks for what cannot be.
+pub fn request_of(
+    suite: &Suite,
+    case: &Case,
+    load: Loader<'_>,
+) -> Result<Request<'static>, String> {
+    let runner = Runner {
+        suite,
+        load,
+        objects: Vec::new(),
+        profiles: BTreeMap::new(),
+        sets: Sets::new(),
+    };
+    runner.request(case)
+}
+
 /// Sets by profile and policies: most cases share one.
 type Sets = BTreeMap<(Option<String>, Option<Vec<String>>), Arc<Set>>;
 
