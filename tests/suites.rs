@@ -260,3 +260,29 @@ fn a_change_runs_the_suite_again() {
     child.kill().expect("still running");
     child.wait().expect("ended");
 }
+
+#[test]
+fn help_and_completions_know_the_commands() {
+    let run = |args: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_sandfence"))
+            .args(args)
+            .output()
+            .expect("the binary runs");
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let help = run(&["test", "--help"]);
+    for word in ["--coverage", "--watch", "--run", "junit", "Exit codes:"] {
+        assert!(help.contains(word), "{word}");
+    }
+    let help = run(&["check", "--help"]);
+    for word in ["--fix", "--explain", "sarif", "policyreport", "html"] {
+        assert!(help.contains(word), "{word}");
+    }
+    for shell in ["bash", "zsh", "fish"] {
+        let script = run(&["completions", shell]);
+        for word in ["coverage", "explain", "native", "policyreport"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+}

@@ -6,6 +6,7 @@
 use crate::model::json::{Json, Map};
 
 use super::diagnostic::Sourced;
+use super::presets::profile_name;
 use super::profiles::manifest;
 use super::set::Set;
 use super::source::{ADMISSION_GROUP, Binding, OWN_GROUP};
@@ -40,7 +41,12 @@ pub struct Native {
 pub fn native(objects: &[Sourced], set: &Set) -> Native {
     let mut out = Native::default();
     let mut left = Vec::new();
+    let guarded = set.policies().any(|policy| policy.takes_profiles());
     for sourced in objects {
+        // A profile that nothing takes is a parameter of nothing.
+        if !guarded && profile_name(sourced).is_some() {
+            continue;
+        }
         let text = |key: &str| sourced.object.str_at(&[key]).unwrap_or_default();
         let own = text("apiVersion").starts_with(OWN_GROUP) && text("kind") == "SandboxPolicy";
         if !own {
@@ -179,7 +185,7 @@ spec:
   matchConstraints:
     resourceRules: [{apiGroups: [''], apiVersions: [v1], operations: [CREATE], resources: [pods]}]
   mutations:
-  - {patchType: JSONPatch, jsonPatch: {expression: '[]'}}
+  - {patchType: ApplyConfiguration, applyConfiguration: {expression: 'Object{}'}}
 ---
 apiVersion: sandfence.dev/v1alpha1
 kind: GuardrailProfile
@@ -211,9 +217,9 @@ spec:
       resources:
       - pods
   mutations:
-  - jsonPatch:
-      expression: \"[]\"
-    patchType: JSONPatch
+  - applyConfiguration:
+      expression: Object{}
+    patchType: ApplyConfiguration
   paramKind:
     apiVersion: sandfence.dev/v1alpha1
     kind: GuardrailProfile
@@ -277,5 +283,19 @@ spec:
         let made = native(&objects, &set);
         assert_eq!(to_yaml_stream(&made.objects), NATIVE);
         assert_eq!(made.notes, [""; 0]);
+    }
+
+    #[test]
+    fn a_profile_that_no_policy_takes_is_left_out() {
+        let mut objects = Sourced::read("p.yaml", OBJECTS).expect("YAML");
+        objects.retain(|one| one.object.str_at(&["metadata", "name"]) != Some("guard"));
+        let set = Set::build(objects.clone(), &Settings::default()).expect("valid");
+        let made = native(&objects, &set).objects;
+        let kinds: Vec<Option<&str>> = made.iter().map(|one| one.str_at(&["kind"])).collect();
+        let expected = [
+            "ValidatingAdmissionPolicy",
+            "ValidatingAdmissionPolicyBinding",
+        ];
+        assert_eq!(kinds, expected.map(Some));
     }
 }

@@ -9,7 +9,6 @@ mod judge;
 mod parallel;
 pub mod policies;
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
@@ -18,6 +17,7 @@ use super::input::{self, InputFile};
 use super::{Exit, print};
 use crate::model::verdict::Severity;
 use crate::model::yaml;
+use crate::model::yaml_out::to_yaml;
 use crate::report::document::{Document, PolicySet, Problem, VERSION};
 use crate::report::{html, json, junit, plain, policy_report, sarif, text};
 
@@ -123,7 +123,7 @@ impl From<FailOn> for Severity {
 /// The policies cannot be used, or stdout cannot be written.
 pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
     let (files, mut problems) = input::read_all(&args.manifests, &mut std::io::stdin().lock());
-    let documents = documents(&files, &mut problems);
+    let documents = read_documents(&files, &mut problems);
     let loaded = policies::load(&args.policies, &args.profile, &documents)?;
     for note in &loaded.notes {
         eprintln!("note: {}", plain::line(note));
@@ -135,29 +135,66 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         fix: args.fix.is_some(),
         explain: args.explain,
     };
-    let judged = judge::all(&loaded, &documents, &options);
+    let mut judged = judge::all(&loaded, &documents, &options);
     if judged.is_idle() {
         eprintln!(
             "note: no rule judged or changed any of these manifests; look at the matchConstraints of the policies and their \
              bindings"
         );
     }
-    problems.extend(judged.problems);
+    problems.append(&mut judged.problems);
     if judged.objects == 0 && problems.is_empty() {
-        problems.push(Problem {
-            file: args
-                .manifests
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
-            line: None,
-            column: None,
-            message: "no manifest found; files in a directory must end in .yaml, .yml or .json"
-                .to_owned(),
-        });
+        problems.push(nothing_found(&args.manifests));
     }
-    let document = Document {
+    let changed = std::mem::take(&mut judged.changed);
+    let changes = std::mem::take(&mut judged.changes);
+    let document = document(loaded, judged, problems);
+    let exit = exit(&document, args.fail_on.into());
+    if let Some(mode) = args.fix {
+        let fixed = fix::fix(&files, &documents, &changes);
+        for note in &fixed.notes {
+            eprintln!("note: {}", plain::line(note));
+        }
+        if mode == fix::Mode::Patch {
+            print(&fixed.patch(&files))?;
+            return Ok(exit);
+        }
+        fixed.write()?;
+        for name in fixed.names() {
+            eprintln!("fixed {}", plain::line(name));
+        }
+    }
+    let texts = text::Texts {
+        sources: files
+            .into_iter()
+            .map(|file| (file.name, file.text))
+            .collect(),
+        changed,
+        colour,
+    };
+    print(&rendered(args.output, &document, &texts)?)?;
+    Ok(exit)
+}
+
+/// The problem of a command line that leads to no manifest.
+fn nothing_found(paths: &[PathBuf]) -> Problem {
+    let paths: Vec<String> = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    Problem {
+        file: paths.join(", "),
+        line: None,
+        column: None,
+        message: "no manifest found; files in a directory must end in .yaml, .yml or .json"
+            .to_owned(),
+    }
+}
+
+/// What was judged, as the one document behind every output.
+fn document(loaded: policies::Loaded, judged: judge::Judged, problems: Vec<Problem>) -> Document {
+    let about = policies::about(&loaded.set);
+    Document {
         version: VERSION,
         summary: Default::default(),
         policy_set: PolicySet {
@@ -171,47 +208,21 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         problems,
         explanations: judged.explanations,
         objects: judged.seen,
-        policies: policies::about(&loaded.set),
+        policies: about,
     }
-    .finish(judged.objects, judged.passed, judged.skipped);
-    if let Some(mode) = args.fix {
-        let fixed = fix::fix(&files, &documents, &judged.changes);
-        for note in &fixed.notes {
-            eprintln!("note: {}", plain::line(note));
-        }
-        if mode == fix::Mode::Patch {
-            print(&fixed.patch(&files))?;
-            return Ok(exit(&document, args.fail_on.into()));
-        }
-        fixed.write()?;
-        for name in fixed.names() {
-            eprintln!("fixed {}", plain::line(name));
-        }
-    }
-    let rendered = match args.output {
-        Format::Pretty => {
-            let sources = files
-                .into_iter()
-                .map(|file| (file.name, file.text))
-                .collect::<BTreeMap<_, _>>();
-            text::render(
-                &document,
-                &text::Texts {
-                    sources,
-                    changed: judged.changed,
-                    colour,
-                },
-            )
-        }
-        Format::Json => json::render(&document)?,
-        Format::Yaml => crate::model::yaml_out::to_yaml(&serde_json::to_value(&document)?.into()),
-        Format::Sarif => sarif::render(&document)?,
-        Format::Junit => junit::render(&document),
-        Format::Html => html::render(&document)?,
-        Format::Policyreport => policy_report::render(&document),
-    };
-    print(&rendered)?;
-    Ok(exit(&document, args.fail_on.into()))
+    .finish(judged.objects, judged.passed, judged.skipped)
+}
+
+fn rendered(format: Format, document: &Document, texts: &text::Texts) -> anyhow::Result<String> {
+    Ok(match format {
+        Format::Pretty => text::render(document, texts),
+        Format::Json => json::render(document)?,
+        Format::Yaml => to_yaml(&serde_json::to_value(document)?.into()),
+        Format::Sarif => sarif::render(document)?,
+        Format::Junit => junit::render(document),
+        Format::Html => html::render(document)?,
+        Format::Policyreport => policy_report::render(document),
+    })
 }
 
 /// What the document means for the caller's script.
@@ -230,7 +241,7 @@ fn exit(document: &Document, fail_on: Severity) -> Exit {
 }
 
 /// Every document of every file, lists flattened.
-fn documents(files: &[InputFile], problems: &mut Vec<Problem>) -> Vec<yaml::Document> {
+fn read_documents(files: &[InputFile], problems: &mut Vec<Problem>) -> Vec<yaml::Document> {
     let read = parallel::map("reading", files, |file| {
         let documents = yaml::read(&file.name, &file.text)?;
         let flat = documents.into_iter().flat_map(yaml::Document::flatten);
