@@ -304,3 +304,33 @@ fn policy_reports_tell_one_object_each() {
         })
     );
 }
+
+#[test]
+fn many_files_come_in_order_and_show_no_bar_in_a_pipe() {
+    const COUNT: usize = 1_200;
+    let folder = tempfile::tempdir().expect("a folder");
+    for at in 0..COUNT {
+        let text = format!(
+            "{{apiVersion: agents.x-k8s.io/v1beta1, kind: Sandbox, metadata: {{name: s{at}}}, spec: {{podTemplate: {{spec: \
+             {{hostNetwork: true, containers: [{{name: a, image: a}}]}}}}}}}}\n"
+        );
+        std::fs::write(folder.path().join(format!("{at:04}.yaml")), text).expect("written");
+    }
+    let policies = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/check/policies");
+    let output = Command::new(env!("CARGO_BIN_EXE_sandfence"))
+        .args(["check", "-o", "json", "-p"])
+        .arg(policies)
+        .arg(".")
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary runs");
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let names: Vec<&str> = list(&document["results"])
+        .iter()
+        .filter_map(|row| row["object"]["name"].as_str())
+        .collect();
+    let expected: Vec<String> = (0..COUNT).map(|at| format!("s{at}")).collect();
+    assert_eq!(names, expected);
+    assert_eq!(document["summary"]["denied"], json!(COUNT));
+}
