@@ -160,17 +160,21 @@ pub fn render(document: &Document) -> String {
     for row in &document.results {
         rows.entry(&row.object).or_default().push(row);
     }
+    let exempt: BTreeMap<&ObjectRef, &str> = document
+        .exemptions
+        .iter()
+        .map(|row| (&row.object, row.reason.as_str()))
+        .collect();
     for (object, rows) in rows {
         let cases = files.entry(&object.file).or_default();
         if rows.is_empty() {
-            let exempt = document.exemptions.iter().find(|row| row.object == *object);
             cases.push(Case {
                 name: "admission".to_owned(),
                 class: object.title(),
                 line: Some(object.line),
-                result: exempt.map_or_else(
+                result: exempt.get(object).map_or_else(
                     || CaseOutcome::Passed(String::new()),
-                    |row| CaseOutcome::Skipped(row.reason.clone()),
+                    |reason| CaseOutcome::Skipped((*reason).to_owned()),
                 ),
             });
         }
