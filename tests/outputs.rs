@@ -334,3 +334,26 @@ fn many_files_come_in_order_and_show_no_bar_in_a_pipe() {
     assert_eq!(names, expected);
     assert_eq!(document["summary"]["denied"], json!(COUNT));
 }
+
+#[test]
+fn a_namespace_counts_however_its_kind_is_spelled() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spelled = "{\"apiVersion\": \"v1\", \"kind\": \"Name\\u0073pace\", \"metadata\": {\"name\": \"p\", \"labels\": {\"env\": \"production\"}}}";
+    let sandbox = "{apiVersion: agents.x-k8s.io/v1beta1, kind: Sandbox, metadata: {name: s, namespace: p}, spec: {podTemplate: \
+                   {spec: {containers: [{name: a, image: a}]}}}}";
+    std::fs::write(folder.path().join("a.yaml"), sandbox).expect("written");
+    std::fs::write(folder.path().join("b.json"), spelled).expect("written");
+    let policy = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/test/policy.yaml");
+    let output = Command::new(env!("CARGO_BIN_EXE_sandfence"))
+        .args(["check", "-o", "json", "a.yaml", "b.json", "-p"])
+        .arg(policy)
+        .current_dir(folder.path())
+        .output()
+        .expect("the binary runs");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let bindings: Vec<&Value> = list(&document["results"])
+        .iter()
+        .map(|row| &row["binding"])
+        .collect();
+    assert_eq!(bindings, ["owners", "owners-production"]);
+}

@@ -14,13 +14,36 @@ use crate::model::verdict::{Action, Outcome};
 /// Lines of context around a change in a diff: enough to see the parent key of a field.
 const DIFF_CONTEXT: usize = 3;
 
+/// Parts of a text that change, each with some lines around: lines with their sign, `+`, `-` or a blank.
+pub type Hunks = Vec<Vec<(char, String)>>;
+
+/// What changes between two texts.
+#[must_use]
+pub fn hunks(before: &str, after: &str) -> Hunks {
+    let diff = TextDiff::from_lines(before, after);
+    let groups = diff.grouped_ops(DIFF_CONTEXT);
+    let line = |change: similar::Change<&str>| {
+        let sign = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => ' ',
+        };
+        (sign, change.value().trim_end_matches('\n').to_owned())
+    };
+    let lines = groups.iter().map(|group| {
+        let changes = group.iter().flat_map(|op| diff.iter_changes(op));
+        changes.map(line).collect()
+    });
+    lines.collect()
+}
+
 /// What the rendering needs beside the document.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
     /// Text of every manifest, by file name.
     pub sources: BTreeMap<String, String>,
-    /// Objects that mutations change: YAML before and after.
-    pub changed: BTreeMap<ObjectRef, (String, String)>,
+    /// Objects that mutations change, with what changes.
+    pub changed: BTreeMap<ObjectRef, Hunks>,
     /// Whether to use colour.
     pub colour: bool,
 }
@@ -161,10 +184,10 @@ fn object_block(out: &mut String, object: &ObjectRef, block: &Block<'_>, context
         row_block(out, row, context);
     }
     let changed = context.texts.changed.get(object);
-    if let Some((before, after)) = changed.filter(|_| !by.is_empty()) {
+    if let Some(hunks) = changed.filter(|_| !by.is_empty()) {
         let by: Vec<&str> = by.iter().copied().collect();
         let _ = writeln!(out, "  changed on admission by {}:", by.join(", "));
-        diff(out, before, after, palette);
+        diff(out, hunks, palette);
     }
 }
 
@@ -257,20 +280,18 @@ fn span_of(line: &str, column: u32) -> std::ops::Range<usize> {
     skip..skip + length
 }
 
-fn diff(out: &mut String, before: &str, after: &str, palette: &Palette) {
-    let diff = TextDiff::from_lines(before, after);
-    for (number, group) in diff.grouped_ops(DIFF_CONTEXT).iter().enumerate() {
+fn diff(out: &mut String, hunks: &Hunks, palette: &Palette) {
+    for (number, hunk) in hunks.iter().enumerate() {
         if number > 0 {
             let _ = writeln!(out, "    {}", paint(palette.dim, "..."));
         }
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let (sign, style) = match change.tag() {
-                ChangeTag::Delete => ("-", palette.bad),
-                ChangeTag::Insert => ("+", palette.good),
-                ChangeTag::Equal => (" ", palette.dim),
+        for (sign, text) in hunk {
+            let style = match sign {
+                '-' => palette.bad,
+                '+' => palette.good,
+                _ => palette.dim,
             };
-            let value = plain::line(change.value().trim_end_matches('\n'));
-            let line = format!("{sign} {value}");
+            let line = format!("{sign} {}", plain::line(text));
             let _ = writeln!(out, "    {}", paint(style, line.trim_end()));
         }
     }

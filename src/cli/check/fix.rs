@@ -29,7 +29,7 @@ pub enum Mode {
 
 /// What the mutations change in one document.
 pub struct Change {
-    /// Which, among all documents.
+    /// Which, among the documents of its file.
     pub document: usize,
     /// From the object as it is judged to what admission makes of it.
     pub operations: Vec<Operation>,
@@ -44,50 +44,16 @@ pub struct Fixed {
     pub notes: Vec<String>,
 }
 
-/// Works out the new texts. Documents and changes come in the order of the files.
-pub fn fix(files: &[InputFile], documents: &[Document], changes: &[Change]) -> Fixed {
-    let mut fixed = Fixed::default();
-    let mut changes = changes;
-    for (first, of_file) in by_file(documents) {
-        let name = &of_file[0].file;
-        let Some(file) = files.iter().find(|file| file.name == **name) else {
-            continue;
-        };
-        let of_file: Vec<&Document> = of_file.iter().collect();
-        let end = first + of_file.len();
-        let here = changes.partition_point(|change| change.document < end);
-        let (of_these, rest) = changes.split_at(here);
-        changes = rest;
-        let wanted = of_these.iter();
-        let wanted: Vec<(usize, &[Operation])> = wanted
-            .map(|change| (change.document - first, change.operations.as_slice()))
-            .collect();
-        if !wanted.is_empty() {
-            fixed.file(file, &of_file, &wanted);
-        }
-    }
-    fixed
-}
-
-/// Documents of one file each, with the place of the first.
-fn by_file(documents: &[Document]) -> impl Iterator<Item = (usize, &[Document])> {
-    let mut first = 0;
-    documents
-        .chunk_by(|a, b| a.file == b.file)
-        .map(move |chunk| {
-            let at = first;
-            first += chunk.len();
-            (at, chunk)
-        })
-}
-
 impl Fixed {
-    fn file(
-        &mut self,
-        file: &InputFile,
-        documents: &[&Document],
-        wanted: &[(usize, &[Operation])],
-    ) {
+    /// Takes in what was worked out for another file.
+    pub fn add(&mut self, other: Self) {
+        self.texts.extend(other.texts);
+        self.notes.extend(other.notes);
+    }
+
+    /// Works out the new text of a file; changes come in the order of its documents.
+    pub fn file(file: &InputFile, documents: &[Document], changes: &[Change]) -> Self {
+        let mut fixed = Self::default();
         let mark = if file.text.starts_with('\u{feff}') {
             "\u{feff}"
         } else {
@@ -100,8 +66,12 @@ impl Fixed {
             .collect();
         let mut notes = Vec::new();
         // From the last document to the first: what is edited stands behind what is still to be.
-        for (at, operations) in wanted.iter().rev() {
-            let document = documents[*at];
+        for Change {
+            document: at,
+            operations,
+        } in changes.iter().rev()
+        {
+            let document = &documents[*at];
             let place = format!("{}:{}", file.name, document.marks.start().line);
             let Ok(meant) = patch::apply(&document.value, operations) else {
                 notes.push(format!(
@@ -132,11 +102,12 @@ impl Fixed {
             }
         }
         notes.reverse();
-        self.notes.extend(notes);
+        fixed.notes = notes;
         let text = format!("{mark}{text}");
         if text != file.text {
-            self.texts.insert(file.name.clone(), text);
+            fixed.texts.insert(file.name.clone(), text);
         }
+        fixed
     }
 
     /// Writes the files.

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::fix::Change;
+use super::super::input::InputFile;
+use super::fix::{Change, Fixed};
 use super::parallel;
 use super::policies::Loaded;
 use crate::model::fields::FieldError;
 use crate::model::gvk::{Gvk, Gvr, Scope};
 use crate::model::json::{Json, Map};
 use crate::model::near;
-use crate::model::patch::diff;
+use crate::model::patch::{Operation, diff};
 use crate::model::request::Request;
 use crate::model::verdict::{Action, Finding, Outcome, Reason, Rule, Severity};
-use crate::model::yaml::Document;
+use crate::model::yaml::{self, Document};
 use crate::model::yaml_out::to_yaml;
 use crate::owned_json;
 use crate::policy::conform;
@@ -24,6 +25,7 @@ use crate::policy::mutate::mutate;
 use crate::report::document::{
     ExemptionRow, Explanation, MutationRow, ObjectRef, Problem, Row, RuleRef,
 };
+use crate::report::text::{Hunks, hunks};
 use crate::schema::catalog;
 
 /// Policy name of rows that come from the resource's own schema.
@@ -57,8 +59,8 @@ pub struct Judged {
     pub rows: Vec<Row>,
     /// What the mutations change.
     pub mutations: Vec<MutationRow>,
-    /// YAML before and after, of changed objects.
-    pub changed: BTreeMap<ObjectRef, (String, String)>,
+    /// What changes in the YAML of changed objects.
+    pub changed: BTreeMap<ObjectRef, Hunks>,
     /// Objects that policies are about and leave alone.
     pub exemptions: Vec<ExemptionRow>,
     /// Documents that are no Kubernetes objects.
@@ -71,20 +73,50 @@ pub struct Judged {
     pub passed: usize,
     /// Policies whose match conditions do not hold.
     pub skipped: usize,
-    /// What mutations change, by document.
-    pub changes: Vec<Change>,
+    /// What mutations change in the one document that was judged.
+    change: Option<Vec<Operation>>,
+    /// Files with these changes written into them.
+    pub fixed: Fixed,
     /// What every policy made of every object.
     pub explanations: Vec<Explanation>,
 }
 
-/// Judges every document. They are judged side by side, and what comes out is in their order.
-pub fn all(loaded: &Loaded, documents: &[Document], options: &Options<'_>) -> Judged {
-    let namespaces = namespaces(documents);
-    let numbered: Vec<(usize, &Document)> = documents.iter().enumerate().collect();
-    let each = parallel::map("judging", &numbered, |(at, document)| {
-        let mut judged = document_alone(loaded, document, &namespaces, options);
-        for change in &mut judged.changes {
-            change.document = *at;
+/// Judges every document of every file. Files are read and judged side by side, and what comes out is in their order;
+/// nothing of a document is kept but what is said about it.
+pub fn all(
+    loaded: &Loaded,
+    files: &[InputFile],
+    context: &[Document],
+    options: &Options<'_>,
+) -> Judged {
+    let namespaces = namespaces(context);
+    let alone = files.len() == 1;
+    let bar = (!alone).then_some("judging");
+    let each = parallel::map(bar, files, |file| {
+        let documents = match read(file) {
+            Ok(documents) => documents,
+            Err(problem) => {
+                return Judged {
+                    problems: vec![problem],
+                    ..Judged::default()
+                };
+            }
+        };
+        let bar = alone.then_some("judging");
+        let each = parallel::map(bar, &documents, |document| {
+            document_alone(loaded, document, &namespaces, options)
+        });
+        let mut judged = Judged::default();
+        let mut changes = Vec::new();
+        for (document, mut one) in each.into_iter().enumerate() {
+            changes.extend(one.change.take().map(|operations| Change {
+                document,
+                operations,
+            }));
+            judged.add(one);
+        }
+        if !changes.is_empty() {
+            judged.fixed = Fixed::file(file, &documents, &changes);
         }
         judged
     });
@@ -93,6 +125,19 @@ pub fn all(loaded: &Loaded, documents: &[Document], options: &Options<'_>) -> Ju
         all.add(one);
     }
     all
+}
+
+/// The documents of a file, lists flattened.
+pub fn read(file: &InputFile) -> Result<Vec<Document>, Problem> {
+    match yaml::read(&file.name, &file.text) {
+        Ok(documents) => Ok(documents.into_iter().flat_map(Document::flatten).collect()),
+        Err(error) => Err(Problem {
+            file: file.name.clone(),
+            line: Some(error.at.line),
+            column: Some(error.at.column),
+            message: error.message,
+        }),
+    }
 }
 
 fn document_alone(
@@ -269,14 +314,11 @@ fn one(case: &Case<'_>, request: Request<'static>, options: &Options<'_>, judged
     let mut request = request;
     if let Some(after) = mutated.object {
         if options.texts {
-            let texts = (to_yaml(&request.object), to_yaml(&after));
-            judged.changed.insert(case.object.clone(), texts);
+            let hunks = hunks(&to_yaml(&request.object), &to_yaml(&after));
+            judged.changed.insert(case.object.clone(), hunks);
         }
         if options.fix {
-            judged.changes.push(Change {
-                document: 0,
-                operations: diff(&request.object, &after),
-            });
+            judged.change = Some(diff(&request.object, &after));
         }
         request.object = after;
     }
@@ -347,7 +389,7 @@ impl Judged {
         self.exemptions.extend(one.exemptions);
         self.problems.extend(one.problems);
         self.seen.extend(one.seen);
-        self.changes.extend(one.changes);
+        self.fixed.add(one.fixed);
         self.explanations.extend(one.explanations);
         self.objects += one.objects;
         self.passed += one.passed;

@@ -18,6 +18,7 @@ use super::{Exit, print};
 use crate::model::verdict::Severity;
 use crate::model::yaml;
 use crate::model::yaml_out::to_yaml;
+use crate::policy::source::PROFILE_KIND;
 use crate::report::document::{Document, PolicySet, Problem, VERSION};
 use crate::report::{html, json, junit, plain, policy_report, sarif, text};
 
@@ -123,8 +124,8 @@ impl From<FailOn> for Severity {
 /// The policies cannot be used, or stdout cannot be written.
 pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
     let (files, mut problems) = input::read_all(&args.manifests, &mut std::io::stdin().lock());
-    let documents = read_documents(&files, &mut problems);
-    let loaded = policies::load(&args.policies, &args.profile, &documents)?;
+    let context = context(&files);
+    let loaded = policies::load(&args.policies, &args.profile, &context)?;
     for note in &loaded.notes {
         eprintln!("note: {}", plain::line(note));
     }
@@ -135,7 +136,7 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         fix: args.fix.is_some(),
         explain: args.explain,
     };
-    let mut judged = judge::all(&loaded, &documents, &options);
+    let mut judged = judge::all(&loaded, &files, &context, &options);
     if judged.is_idle() {
         eprintln!(
             "note: no rule judged or changed any of these manifests; look at the matchConstraints of the policies and their \
@@ -147,11 +148,10 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         problems.push(nothing_found(&args.manifests));
     }
     let changed = std::mem::take(&mut judged.changed);
-    let changes = std::mem::take(&mut judged.changes);
+    let fixed = std::mem::take(&mut judged.fixed);
     let document = document(loaded, judged, problems);
     let exit = exit(&document, args.fail_on.into());
     if let Some(mode) = args.fix {
-        let fixed = fix::fix(&files, &documents, &changes);
         for note in &fixed.notes {
             eprintln!("note: {}", plain::line(note));
         }
@@ -240,24 +240,22 @@ fn exit(document: &Document, fail_on: Severity) -> Exit {
     }
 }
 
-/// Every document of every file, lists flattened.
-fn read_documents(files: &[InputFile], problems: &mut Vec<Problem>) -> Vec<yaml::Document> {
-    let read = parallel::map("reading", files, |file| {
-        let documents = yaml::read(&file.name, &file.text)?;
-        let flat = documents.into_iter().flat_map(yaml::Document::flatten);
-        Ok::<Vec<yaml::Document>, yaml::ReadError>(flat.collect())
+/// The documents that matter to how others are judged: namespaces, for their labels, and profiles. Only texts that can
+/// hold one are read for them, those with escapes among them, which can spell anything; a file with a mistake is told of
+/// when it is judged.
+fn context(files: &[InputFile]) -> Vec<yaml::Document> {
+    const KINDS: [&str; 2] = ["Namespace", PROFILE_KIND];
+    let mentions = |file: &&InputFile| {
+        file.text.contains('\\') || KINDS.iter().any(|kind| file.text.contains(kind))
+    };
+    let candidates: Vec<&InputFile> = files.iter().filter(mentions).collect();
+    let read = parallel::map(None, &candidates, |file| {
+        let mut documents = judge::read(file).unwrap_or_default();
+        documents.retain(|document| {
+            let kind = document.value.str_at(&["kind"]);
+            kind.is_some_and(|kind| KINDS.contains(&kind))
+        });
+        documents
     });
-    let mut found = Vec::new();
-    for documents in read {
-        match documents {
-            Ok(documents) => found.extend(documents),
-            Err(error) => problems.push(Problem {
-                file: error.file.to_string(),
-                line: Some(error.at.line),
-                column: Some(error.at.column),
-                message: error.message,
-            }),
-        }
-    }
-    found
+    read.into_iter().flatten().collect()
 }

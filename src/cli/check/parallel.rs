@@ -16,8 +16,12 @@ const STACK: usize = 8 << 20;
 /// Fewer items than this are done before anybody could look at a bar.
 const WORTH_A_BAR: usize = 500;
 
-/// What `work` makes of each item, in their order. On a terminal a bar tells how far it is.
-pub fn map<T: Sync, R: Send>(what: &str, items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+/// What `work` makes of each item, in their order. With a text for it, a bar on a terminal tells how far it is.
+pub fn map<T: Sync, R: Send>(
+    what: Option<&str>,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
     let threads = threads.min(items.len().div_ceil(CHUNK));
     if threads <= 1 {
@@ -62,10 +66,10 @@ fn take<'c, T>(chunks: &[&'c [T]], next: &AtomicUsize) -> Option<(usize, &'c [T]
 }
 
 /// A bar on a terminal, nothing anywhere else.
-fn bar(what: &str, length: usize) -> ProgressBar {
-    if length < WORTH_A_BAR {
+fn bar(what: Option<&str>, length: usize) -> ProgressBar {
+    let Some(what) = what.filter(|_| length >= WORTH_A_BAR) else {
         return ProgressBar::hidden();
-    }
+    };
     let bar = ProgressBar::with_draw_target(Some(length as u64), ProgressDrawTarget::stderr());
     if let Ok(style) = ProgressStyle::with_template("{msg} {bar:40} {pos}/{len}") {
         bar.set_style(style);
@@ -83,7 +87,7 @@ mod tests {
         for count in [0, 1, CHUNK, CHUNK + 1, 1_000] {
             let items: Vec<usize> = (0..count).collect();
             let doubled: Vec<usize> = items.iter().map(|n| n * 2).collect();
-            assert_eq!(map("test", &items, |n| n * 2), doubled);
+            assert_eq!(map(None, &items, |n| n * 2), doubled);
         }
     }
 }
