@@ -125,6 +125,44 @@ fn malformed_suites_are_told_with_every_place() {
 }
 
 #[test]
+fn mistakes_in_what_a_suite_names_are_told_where_they_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write =
+        |name: &str, text: &str| fs::write(folder.path().join(name), text).expect("written");
+    let head = "apiVersion: sandfence.dev/v1alpha1\nkind: PolicySuite\n";
+    let cases =
+        "cases: [{name: a, object: {apiVersion: v1, kind: Pod}, expect: {verdict: allow}}]\n";
+    write(
+        "suite.yaml",
+        &format!("{head}policies:\n- gone.yaml\n- broken.yaml\n{cases}"),
+    );
+    write("broken.yaml", "a: [\n");
+    write(
+        "b.suite.yaml",
+        &format!("{head}policies: [wrong.yaml]\n{cases}"),
+    );
+    let policy = fs::read_to_string(data().join("policy.yaml")).expect("text");
+    write("wrong.yaml", &policy.replace("hasValue()", "hasValu()"));
+    let output = command(folder.path(), &[])
+        .output()
+        .expect("the binary runs");
+    assert_eq!(output.status.code(), Some(2));
+    let stdout = String::from_utf8(output.stdout).expect("UTF-8");
+    let starts: Vec<&str> = stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("ERROR "))
+        .collect();
+    assert_eq!(starts.len(), 3, "{stdout}");
+    for (start, expected) in starts.iter().zip([
+        "wrong.yaml:13:54: ValidatingAdmissionPolicy/owners: spec.validations[0].expression: ",
+        "suite.yaml:4:3: policies[0]: gone.yaml: cannot be read: ",
+        "suite.yaml:5:3: policies[1]: broken.yaml:",
+    ]) {
+        assert!(start.starts_with(expected), "{start}");
+    }
+}
+
+#[test]
 fn nothing_to_run_is_no_success() {
     let empty = tempfile::tempdir().expect("a folder");
     let output = command(empty.path(), &[])

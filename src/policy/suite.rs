@@ -19,7 +19,7 @@ use crate::model::json::Json;
 use crate::model::request::Operation;
 use crate::model::yaml::{Document, Position};
 
-use super::diagnostic::{Diagnostic, Sourced};
+use super::diagnostic::{Diagnostic, Origin, Sourced};
 use super::source::OWN_GROUP;
 
 pub use coverage::RuleUse;
@@ -31,6 +31,8 @@ pub const SUITE_KIND: &str = "PolicySuite";
 /// A suite as written.
 #[derive(Debug)]
 pub struct Suite {
+    /// Where it came from.
+    pub origin: Origin,
     /// Files or folders of policies, relative to the suite; its own folder when it names none.
     pub policies: Vec<String>,
     /// Profiles to choose from.

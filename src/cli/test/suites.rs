@@ -11,6 +11,7 @@ use super::super::input::MAX_FILE_BYTES;
 use crate::config::walk;
 use crate::model::verdict::Rule;
 use crate::model::yaml::{self, Document};
+use crate::policy::diagnostic::Diagnostic;
 use crate::policy::suite::{self, CaseResult, RuleUse, SUITE_KIND};
 use crate::report::document::{Problem, RuleRef, VERSION};
 use crate::report::suites::{CaseRow, CaseVerdict, CoverageRow, Report, SuiteRow};
@@ -95,7 +96,7 @@ impl Runner<'_> {
     }
 
     fn file(&mut self, path: &Path) {
-        let name = path.display().to_string();
+        let name = shown(path);
         let text = match walk::read(path, MAX_FILE_BYTES) {
             Ok(text) => text,
             Err(trouble) => return self.problem(&name, trouble.why.to_string()),
@@ -133,31 +134,13 @@ impl Runner<'_> {
         }
         let suite = match suite::read(document) {
             Ok(suite) => suite,
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    let field = match mistake.field.as_str() {
-                        "" => String::new(),
-                        field => format!("{field}: "),
-                    };
-                    self.problems.push(Problem {
-                        file: name.to_owned(),
-                        line: mistake.position.map(|at| at.line),
-                        column: mistake.position.map(|at| at.column),
-                        message: format!("{field}{}", mistake.message),
-                    });
-                }
-                return;
-            }
+            Err(mistakes) => return self.mistakes(name, mistakes),
         };
         let folder = path.parent().unwrap_or(Path::new(""));
         let load = |relative: &str| self.load(folder, relative);
         let wanted = |case: &str| self.wanted.is_none_or(|pattern| pattern.is_match(case));
         match suite::run(&suite, &load, &wanted) {
-            Err(mistakes) => {
-                for mistake in mistakes {
-                    self.problem(name, mistake);
-                }
-            }
+            Err(mistakes) => self.mistakes(name, mistakes),
             Ok(ran) => {
                 self.notes.extend(ran.notes);
                 self.suites.push(SuiteRow {
@@ -168,6 +151,25 @@ impl Runner<'_> {
                     self.count(rule);
                 }
             }
+        }
+    }
+
+    /// Mistakes of a suite or of the policies that it names, each with its place.
+    fn mistakes(&mut self, suite: &str, mistakes: Vec<Diagnostic>) {
+        for mistake in mistakes {
+            let file = mistake.file.as_deref().unwrap_or(suite);
+            // The name of the suite is no news in the suite.
+            let own = mistake.subject.starts_with(SUITE_KIND);
+            let subject = Some(&mistake.subject).filter(|_| !own);
+            let field = Some(&mistake.field).filter(|field| !field.is_empty());
+            let parts = subject.into_iter().chain(field).chain([&mistake.message]);
+            let parts: Vec<&str> = parts.map(String::as_str).collect();
+            self.problems.push(Problem {
+                file: file.to_owned(),
+                line: mistake.position.map(|at| at.line),
+                column: mistake.position.map(|at| at.column),
+                message: parts.join(": "),
+            });
         }
     }
 
@@ -200,7 +202,7 @@ impl Runner<'_> {
                 .and_then(|path| Ok((walk::read(&path, MAX_FILE_BYTES)?, path)))
                 .map_err(|trouble| trouble.to_string())
                 .and_then(|(text, path)| {
-                    let name = path.display().to_string();
+                    let name = shown(&path);
                     yaml::read(&name, &text).map_err(|error| error.to_string())
                 });
             match read {
@@ -276,8 +278,13 @@ fn is_suite_name(path: &Path) -> bool {
     })
 }
 
+/// A path as people would write it.
+fn shown(path: &Path) -> String {
+    joined(Path::new(""), path).display().to_string()
+}
+
 /// A path relative to a folder, without `.` and with `..` taken off what it cancels, as people would write it.
-fn joined(folder: &Path, relative: &str) -> PathBuf {
+fn joined(folder: &Path, relative: impl AsRef<Path>) -> PathBuf {
     let mut out = PathBuf::new();
     for part in folder.join(relative).components() {
         match (part, out.components().next_back()) {

@@ -33,6 +33,7 @@ pub fn suite(root: &Field<'_>, origin: &Origin) -> Suite {
     let bases = root.key("bases");
     let bases = bases.value().and_then(Json::as_object);
     Suite {
+        origin: origin.clone(),
         policies: if root.key("policies").is_set() {
             strings(&root.key("policies"))
         } else {

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::model::fields::FieldError;
 use crate::model::gvk::{Gvk, Gvr, Scope};
 use crate::model::json::Json;
 use crate::model::patch::{diff, to_json};
+use crate::model::path::FieldPath;
 use crate::model::request::{Operation, Request, UserInfo};
 use crate::model::verdict::{Action, Finding, Mutated, Outcome, Rule, Verdict};
 use crate::model::yaml::{Document, Position};
@@ -20,7 +22,8 @@ use super::super::source::{ADMISSION_GROUP, OWN_GROUP};
 use super::coverage::{Coverage, RuleUse};
 use super::objects;
 use super::{
-    Case, Expected, ExpectedFinding, ObjectOrigin, ObjectSource, ProfileSource, Suite, is_suite,
+    Case, Expected, ExpectedFinding, ObjectOrigin, ObjectSource, ProfileSource, SUITE_KIND, Suite,
+    is_suite,
 };
 
 /// Namespace of objects that name none.
@@ -59,12 +62,12 @@ pub struct Ran {
 /// Runs the cases that are wanted, by name.
 ///
 /// # Errors
-/// The policies or profiles cannot be loaded, or do not compile: one line each.
+/// The policies or profiles cannot be loaded, or do not compile.
 pub fn run(
     suite: &Suite,
     load: Loader<'_>,
     wanted: &dyn Fn(&str) -> bool,
-) -> Result<Ran, Vec<String>> {
+) -> Result<Ran, Vec<Diagnostic>> {
     let (mut runner, all) = Runner::new(suite, load)?;
     let mut coverage = Coverage::new(&all);
     let mut cases = Vec::new();
@@ -118,15 +121,18 @@ struct Runner<'s> {
 
 impl<'s> Runner<'s> {
     /// Also gives the set of everything at once, which no case need be judged by.
-    fn new(suite: &'s Suite, load: Loader<'s>) -> Result<(Self, Arc<Set>), Vec<String>> {
+    fn new(suite: &'s Suite, load: Loader<'s>) -> Result<(Self, Arc<Set>), Vec<Diagnostic>> {
         let mut errors = Vec::new();
-        let mut documents = |path: &str| -> Vec<Document> {
-            load(path).unwrap_or_else(|error| {
-                errors.push(error);
+        let mut documents = |path: &str, list: &str, index: usize| -> Vec<Document> {
+            load(path).unwrap_or_else(|message| {
+                let path = FieldPath::root().key(list).index(index);
+                let error = FieldError { path, message };
+                errors.push(Diagnostic::field(SUITE_KIND, &suite.origin, &error));
                 Vec::new()
             })
         };
-        let objects = suite.policies.iter().flat_map(|path| documents(path));
+        let paths = suite.policies.iter().enumerate();
+        let objects = paths.flat_map(|(index, path)| documents(path, "policies", index));
         let objects: Vec<Sourced> = objects
             .filter(|document| !is_suite(document))
             .flat_map(Document::flatten)
@@ -134,10 +140,11 @@ impl<'s> Runner<'s> {
             .filter(|sourced| profile_name(sourced).is_none())
             .collect();
         let mut profiles = BTreeMap::new();
-        for source in &suite.profiles {
+        for (index, source) in suite.profiles.iter().enumerate() {
             let loaded = match source {
                 ProfileSource::File(path) => {
-                    documents(path).into_iter().map(Sourced::from).collect()
+                    let documents = documents(path, "profiles", index);
+                    documents.into_iter().map(Sourced::from).collect()
                 }
                 ProfileSource::Object(object) => vec![Sourced::cluster(object.clone())],
             };
@@ -164,7 +171,7 @@ impl<'s> Runner<'s> {
             .chain(runner.profiles.values())
             .cloned()
             .collect();
-        let built = Set::build(all, &settings()).map_err(|diagnostics| lines(&diagnostics))?;
+        let built = Set::build(all, &settings())?;
         let built = Arc::new(built);
         if runner.profiles.is_empty() {
             runner.sets.insert((None, None), Arc::clone(&built));
