@@ -1,5 +1,6 @@
 //! Reading manifests and policies from files, directories and standard input.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,7 @@ pub struct InputFile {
 pub fn read_all(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<InputFile>, Vec<Problem>) {
     let mut files = Vec::new();
     let mut problems = Vec::new();
+    let mut names = BTreeSet::new();
     let problem = |file: String, message: String| Problem {
         file,
         line: None,
@@ -52,7 +54,7 @@ pub fn read_all(paths: &[PathBuf], stdin: &mut dyn Read) -> (Vec<InputFile>, Vec
             match file.and_then(|path| Ok((walk::read(&path, MAX_FILE_BYTES)?, path))) {
                 Ok((text, path)) => {
                     let name = path.display().to_string();
-                    if !files.iter().any(|known| known.name == name) {
+                    if names.insert(name.clone()) {
                         files.push(InputFile { name, text });
                     }
                 }

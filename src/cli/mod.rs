@@ -9,6 +9,7 @@ pub mod eval;
 pub mod input;
 pub mod render;
 pub mod serve;
+pub mod test;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -65,6 +66,8 @@ enum ColorWhen {
 enum Command {
     /// Judge manifests by policy files, without a cluster.
     Check(check::CheckArgs),
+    /// Run the tests of policies.
+    Test(test::TestArgs),
     /// Try an expression.
     Eval(Box<eval::EvalArgs>),
     /// Print the objects that an installation needs.
@@ -97,6 +100,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     };
     let outcome = match cli.command {
         Command::Check(args) => check::run(&args, colour),
+        Command::Test(args) => test::run(&args, colour),
         Command::Eval(args) => eval::run(&args),
         Command::Render(args) => render::run(&args),
         Command::Serve(args) => serve::run(*args),

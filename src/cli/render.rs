@@ -13,6 +13,8 @@ use crate::app::render;
 use crate::config::settings::Endpoint;
 use crate::model::json::Json;
 use crate::model::yaml_out::to_yaml_stream;
+use crate::policy::native;
+use crate::report::plain;
 
 /// Arguments of `render`.
 #[derive(Debug, Args)]
@@ -27,6 +29,8 @@ enum What {
     Crds(CrdsArgs),
     /// The webhook configurations that the policies need, as `serve` registers them.
     Webhooks(WebhooksArgs),
+    /// Policies and profiles as plain in-tree policies, bindings and parameters: the API server alone enforces them.
+    Native(NativeArgs),
 }
 
 /// Arguments of `render crds`.
@@ -90,9 +94,9 @@ impl Address {
     }
 }
 
-/// Arguments of `render webhooks`.
+/// Which policies, bound by which profiles.
 #[derive(Debug, Args)]
-struct WebhooksArgs {
+struct Chosen {
     /// Policies and profiles: files or directories. Default: the packs built into this binary.
     #[arg(
         short,
@@ -105,6 +109,13 @@ struct WebhooksArgs {
     /// Guardrail profile that binds the policies: a name or a file. Repeatable. Default: `restricted`.
     #[arg(long, value_name = "NAME|FILE")]
     profile: Vec<String>,
+}
+
+/// Arguments of `render webhooks`.
+#[derive(Debug, Args)]
+struct WebhooksArgs {
+    #[command(flatten)]
+    chosen: Chosen,
     #[command(flatten)]
     address: Address,
     /// Namespaces that are never judged, besides kube-system and the webhook's own.
@@ -117,6 +128,17 @@ struct WebhooksArgs {
     exempt_namespaces: Vec<String>,
 }
 
+/// Arguments of `render native`.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+The kinds of the parameters must be there first:
+  sandfence render crds | kubectl apply --server-side -f -
+  sandfence render native --profile baseline | kubectl apply --server-side -f -")]
+struct NativeArgs {
+    #[command(flatten)]
+    chosen: Chosen,
+}
+
 /// Runs `render`.
 ///
 /// # Errors
@@ -125,6 +147,7 @@ pub fn run(args: &RenderArgs) -> anyhow::Result<Exit> {
     let documents = match &args.what {
         What::Crds(args) => definitions(args)?,
         What::Webhooks(args) => webhooks(args)?,
+        What::Native(args) => return native_objects(args),
     };
     let documents: Vec<Json<'_>> = documents.into_iter().map(Json::from).collect();
     print(&to_yaml_stream(&documents))?;
@@ -144,11 +167,21 @@ fn definitions(args: &CrdsArgs) -> anyhow::Result<Vec<serde_json::Value>> {
 fn webhooks(args: &WebhooksArgs) -> anyhow::Result<Vec<serde_json::Value>> {
     let endpoint = args.address.endpoint()?;
     let ca_bundle = args.address.ca_bundle()?;
-    let loaded = policies::load(&args.policies, &args.profile, &[])?;
+    let loaded = policies::load(&args.chosen.policies, &args.chosen.profile, &[])?;
     let options = render::Options {
         endpoint,
         ca_bundle,
         exempt_namespaces: args.exempt_namespaces.clone(),
     };
     Ok(render::webhooks(&loaded.set, &options))
+}
+
+fn native_objects(args: &NativeArgs) -> anyhow::Result<Exit> {
+    let loaded = policies::load(&args.chosen.policies, &args.chosen.profile, &[])?;
+    let made = native::native(&loaded.objects, &loaded.set);
+    for note in loaded.notes.iter().chain(&made.notes) {
+        eprintln!("note: {}", plain::line(note));
+    }
+    print(&to_yaml_stream(&made.objects))?;
+    Ok(Exit::Clean)
 }

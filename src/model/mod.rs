@@ -11,6 +11,8 @@ pub mod path;
 pub mod quantity;
 pub mod request;
 pub mod selector;
+pub mod trace;
 pub mod verdict;
 pub mod yaml;
+pub mod yaml_edit;
 pub mod yaml_out;

@@ -198,6 +198,35 @@ impl<'r> Facts<'r> {
         }
     }
 
+    /// Why a request is none of those described, for people; only for those that [`Facts::matches`] says so of.
+    pub(super) fn why_not(&self, wanted: &MatchResources) -> String {
+        let any = |rules: &[ResourceRule]| {
+            rules
+                .iter()
+                .any(|rule| self.rule_matches(rule, wanted.exact))
+        };
+        if !wanted.rules.is_empty() && !any(&wanted.rules) {
+            let request = self.request;
+            let sub = request.sub_resource.as_deref();
+            let sub = sub.map(|sub| format!("/{sub}")).unwrap_or_default();
+            let operation = request.operation;
+            return format!(
+                "no rule is about {operation} of {}{sub}",
+                request.resource.resource
+            );
+        }
+        if any(&wanted.excludes) {
+            return "an excludeResourceRule takes it out".to_owned();
+        }
+        if self.namespace_matches(&wanted.namespace_selector) == Some(false) {
+            return format!(
+                "its namespaceSelector does not match the namespace {}",
+                self.request.namespace
+            );
+        }
+        "its objectSelector does not match".to_owned()
+    }
+
     /// Whether the request is in a namespace with these labels; `None`: cannot be told.
     pub(super) fn namespace_matches(&self, selector: &LabelSelector) -> Option<bool> {
         if selector.is_empty() {

@@ -4,6 +4,7 @@
 //! Reading and running are pure: files come from a loader that the caller gives.
 
 mod case;
+mod coverage;
 mod objects;
 mod run;
 #[cfg(test)]
@@ -11,15 +12,18 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use regex::Regex;
+
 use crate::model::fields::{Field, FieldErrors};
 use crate::model::json::Json;
 use crate::model::request::Operation;
 use crate::model::yaml::{Document, Position};
 
-use super::diagnostic::{Diagnostic, Sourced};
+use super::diagnostic::{Diagnostic, Origin, Sourced};
 use super::source::OWN_GROUP;
 
-pub use run::{CaseResult, Loader, run};
+pub use coverage::RuleUse;
+pub use run::{CaseResult, Loader, Ran, request_of, run};
 
 /// Kind of the documents read here.
 pub const SUITE_KIND: &str = "PolicySuite";
@@ -27,7 +31,9 @@ pub const SUITE_KIND: &str = "PolicySuite";
 /// A suite as written.
 #[derive(Debug)]
 pub struct Suite {
-    /// Files or folders of policies, relative to the suite.
+    /// Where it came from.
+    pub origin: Origin,
+    /// Files or folders of policies, relative to the suite; its own folder when it names none.
     pub policies: Vec<String>,
     /// Profiles to choose from.
     pub profiles: Vec<ProfileSource>,
@@ -117,6 +123,8 @@ pub enum Expected {
     Deny,
     /// Passed with a warning.
     Warn,
+    /// Passed, with an entry in the audit log.
+    Audit,
 }
 
 /// What must come out of a case.
@@ -130,10 +138,12 @@ pub struct Expect {
     pub mutated: Vec<(String, Json<'static>)>,
     /// No mutation changes anything.
     pub unchanged: bool,
+    /// All that the mutations change, as RFC 6902 operations from the defaulted object.
+    pub patch: Option<Json<'static>>,
 }
 
 /// A finding that must come out.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct ExpectedFinding {
     /// Policy name.
     pub policy: String,
@@ -141,6 +151,8 @@ pub struct ExpectedFinding {
     pub rule: String,
     /// Part of the refusal: `ValidatingAdmissionPolicy 'p' with binding 'b' denied request: message`.
     pub contains: Option<String>,
+    /// Pattern that is found in the refusal.
+    pub matches: Option<Regex>,
 }
 
 /// Whether a document is a suite.

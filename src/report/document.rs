@@ -2,9 +2,12 @@
 //!
 //! Versioned by [`VERSION`]: within a version fields are added, never renamed.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 use crate::model::json::Json;
+use crate::model::trace::Trace;
 use crate::model::verdict::{Action, Exempt, Finding, Outcome, Rule, Severity};
 
 /// Version of the document's shape.
@@ -28,6 +31,39 @@ pub struct Document {
     pub exemptions: Vec<ExemptionRow>,
     /// What could not be read or judged at all.
     pub problems: Vec<Problem>,
+    /// What every policy made of every object, when asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub explanations: Vec<Explanation>,
+    /// Every object that was judged, for the outputs that list what is in order.
+    #[serde(skip)]
+    pub objects: Vec<ObjectRef>,
+    /// What the policies say about themselves, by name.
+    #[serde(skip)]
+    pub policies: BTreeMap<String, PolicyInfo>,
+}
+
+/// What one policy made of one object.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    /// What was looked at.
+    pub object: ObjectRef,
+    /// How far the policy got.
+    #[serde(flatten)]
+    pub trace: Trace,
+}
+
+/// What a policy says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PolicyInfo {
+    /// One line.
+    pub title: Option<String>,
+    /// A word such as `isolation`.
+    pub category: Option<String>,
+    /// What to do about a failure.
+    pub remediation: Option<String>,
+    /// Compliance references.
+    pub controls: Vec<String>,
 }
 
 /// Counts. Objects count once each, rules once per row.
@@ -115,6 +151,18 @@ pub struct ObjectRef {
     pub name: String,
 }
 
+impl ObjectRef {
+    /// `Sandbox agents/builder`, for people.
+    #[must_use]
+    pub fn title(&self) -> String {
+        if self.namespace.is_empty() {
+            format!("{} {}", self.kind, self.name)
+        } else {
+            format!("{} {}/{}", self.kind, self.namespace, self.name)
+        }
+    }
+}
+
 /// Which rule of a policy.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -128,6 +176,18 @@ pub struct RuleRef {
     /// Name, where the policy gives one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+}
+
+impl RuleRef {
+    /// The name where there is one, else the place in its list; empty for the policy as a whole.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match (&self.name, self.index) {
+            (Some(name), _) => name.clone(),
+            (None, Some(index)) => format!("{}s[{index}]", self.kind),
+            (None, None) => String::new(),
+        }
+    }
 }
 
 impl From<&Rule> for RuleRef {
@@ -222,6 +282,24 @@ impl Row {
         }
     }
 
+    /// Policy and rule, for people.
+    #[must_use]
+    pub fn title(&self) -> String {
+        format!("{} {}", self.policy, self.rule.label())
+            .trim_end()
+            .to_owned()
+    }
+
+    /// Where the rule stands, in brackets; empty when it is not known.
+    #[must_use]
+    pub fn place_of_rule(&self) -> String {
+        match (&self.rule_file, self.rule_line) {
+            (Some(file), Some(line)) => format!(" [{file}:{line}]"),
+            (Some(file), None) => format!(" [{file}]"),
+            (None, _) => String::new(),
+        }
+    }
+
     /// What rows are sorted by: object, policy, binding, rule.
     #[must_use]
     pub fn order(&self) -> impl Ord + '_ {
@@ -300,6 +378,7 @@ impl Document {
         });
         self.exemptions.sort();
         self.problems.sort();
+        self.objects.sort();
         let count = |outcome| {
             self.results
                 .iter()

@@ -4,61 +4,48 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
-use anstyle::{AnsiColor, Style};
 use similar::{ChangeTag, TextDiff};
 
 use super::document::{Document, ExemptionRow, ObjectRef, Row, Summary};
+use super::palette::{Palette, paint};
 use super::plain;
 use crate::model::verdict::{Action, Outcome};
 
 /// Lines of context around a change in a diff: enough to see the parent key of a field.
 const DIFF_CONTEXT: usize = 3;
 
+/// Parts of a text that change, each with some lines around: lines with their sign, `+`, `-` or a blank.
+pub type Hunks = Vec<Vec<(char, String)>>;
+
+/// What changes between two texts.
+#[must_use]
+pub fn hunks(before: &str, after: &str) -> Hunks {
+    let diff = TextDiff::from_lines(before, after);
+    let groups = diff.grouped_ops(DIFF_CONTEXT);
+    let line = |change: similar::Change<&str>| {
+        let sign = match change.tag() {
+            ChangeTag::Delete => '-',
+            ChangeTag::Insert => '+',
+            ChangeTag::Equal => ' ',
+        };
+        (sign, change.value().trim_end_matches('\n').to_owned())
+    };
+    let lines = groups.iter().map(|group| {
+        let changes = group.iter().flat_map(|op| diff.iter_changes(op));
+        changes.map(line).collect()
+    });
+    lines.collect()
+}
+
 /// What the rendering needs beside the document.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
     /// Text of every manifest, by file name.
     pub sources: BTreeMap<String, String>,
-    /// Objects that mutations change: YAML before and after.
-    pub changed: BTreeMap<ObjectRef, (String, String)>,
+    /// Objects that mutations change, with what changes.
+    pub changed: BTreeMap<ObjectRef, Hunks>,
     /// Whether to use colour.
     pub colour: bool,
-}
-
-/// Colours by meaning.
-struct Palette {
-    bold: Style,
-    bad: Style,
-    warn: Style,
-    good: Style,
-    dim: Style,
-}
-
-impl Palette {
-    const fn new(colour: bool) -> Self {
-        if !colour {
-            let plain = Style::new();
-            return Self {
-                bold: plain,
-                bad: plain,
-                warn: plain,
-                good: plain,
-                dim: plain,
-            };
-        }
-        Self {
-            bold: Style::new().bold(),
-            bad: AnsiColor::Red.on_default().bold(),
-            warn: AnsiColor::Yellow.on_default().bold(),
-            good: AnsiColor::Green.on_default(),
-            dim: Style::new().dimmed(),
-        }
-    }
-}
-
-/// Paints `text` with `style`.
-fn paint(style: Style, text: &str) -> String {
-    format!("{}{text}{}", style.render(), style.render_reset())
 }
 
 /// A manifest with the places of its lines: rows look at one line each, however long the file.
@@ -138,6 +125,7 @@ pub fn render(document: &Document, texts: &Texts) -> String {
     if !out.is_empty() {
         out.push('\n');
     }
+    super::explain::append(&mut out, &document.explanations, palette);
     out.push_str(&closing(&document.summary, palette));
     out
 }
@@ -176,11 +164,7 @@ fn object_block(out: &mut String, object: &ObjectRef, block: &Block<'_>, context
     } else {
         paint(palette.good, "admitted")
     };
-    let name = if object.namespace.is_empty() {
-        format!("{} {}", object.kind, object.name)
-    } else {
-        format!("{} {}/{}", object.kind, object.namespace, object.name)
-    };
+    let name = object.title();
     let _ = writeln!(
         out,
         "{} {}:{} {state}",
@@ -200,10 +184,10 @@ fn object_block(out: &mut String, object: &ObjectRef, block: &Block<'_>, context
         row_block(out, row, context);
     }
     let changed = context.texts.changed.get(object);
-    if let Some((before, after)) = changed.filter(|_| !by.is_empty()) {
+    if let Some(hunks) = changed.filter(|_| !by.is_empty()) {
         let by: Vec<&str> = by.iter().copied().collect();
         let _ = writeln!(out, "  changed on admission by {}:", by.join(", "));
-        diff(out, before, after, palette);
+        diff(out, hunks, palette);
     }
 }
 
@@ -296,20 +280,18 @@ fn span_of(line: &str, column: u32) -> std::ops::Range<usize> {
     skip..skip + length
 }
 
-fn diff(out: &mut String, before: &str, after: &str, palette: &Palette) {
-    let diff = TextDiff::from_lines(before, after);
-    for (number, group) in diff.grouped_ops(DIFF_CONTEXT).iter().enumerate() {
+fn diff(out: &mut String, hunks: &Hunks, palette: &Palette) {
+    for (number, hunk) in hunks.iter().enumerate() {
         if number > 0 {
             let _ = writeln!(out, "    {}", paint(palette.dim, "..."));
         }
-        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
-            let (sign, style) = match change.tag() {
-                ChangeTag::Delete => ("-", palette.bad),
-                ChangeTag::Insert => ("+", palette.good),
-                ChangeTag::Equal => (" ", palette.dim),
+        for (sign, text) in hunk {
+            let style = match sign {
+                '-' => palette.bad,
+                '+' => palette.good,
+                _ => palette.dim,
             };
-            let value = plain::line(change.value().trim_end_matches('\n'));
-            let line = format!("{sign} {value}");
+            let line = format!("{sign} {}", plain::line(text));
             let _ = writeln!(out, "    {}", paint(style, line.trim_end()));
         }
     }

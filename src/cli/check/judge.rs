@@ -3,21 +3,29 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::super::input::InputFile;
+use super::fix::{Change, Fixed};
+use super::parallel;
 use super::policies::Loaded;
 use crate::model::fields::FieldError;
 use crate::model::gvk::{Gvk, Gvr, Scope};
 use crate::model::json::{Json, Map};
 use crate::model::near;
+use crate::model::patch::{Operation, diff};
 use crate::model::request::Request;
 use crate::model::verdict::{Action, Finding, Outcome, Reason, Rule, Severity};
-use crate::model::yaml::Document;
+use crate::model::yaml::{self, Document};
 use crate::model::yaml_out::to_yaml;
 use crate::owned_json;
 use crate::policy::conform;
 use crate::policy::exempt::exemption;
+use crate::policy::explain::{self, Side};
 use crate::policy::judge::judge_all;
 use crate::policy::mutate::mutate;
-use crate::report::document::{ExemptionRow, MutationRow, ObjectRef, Problem, Row, RuleRef};
+use crate::report::document::{
+    ExemptionRow, Explanation, MutationRow, ObjectRef, Problem, Row, RuleRef,
+};
+use crate::report::text::{Hunks, hunks};
 use crate::schema::catalog;
 
 /// Policy name of rows that come from the resource's own schema.
@@ -36,6 +44,12 @@ pub struct Options<'o> {
     pub namespace: &'o str,
     /// Whether rules that hold or do not apply become rows.
     pub all: bool,
+    /// Whether changed objects are kept as text, for a diff.
+    pub texts: bool,
+    /// Whether changes are kept for fixing the manifests.
+    pub fix: bool,
+    /// Whether every policy is told about.
+    pub explain: bool,
 }
 
 /// What came out.
@@ -45,61 +59,131 @@ pub struct Judged {
     pub rows: Vec<Row>,
     /// What the mutations change.
     pub mutations: Vec<MutationRow>,
-    /// YAML before and after, of changed objects.
-    pub changed: BTreeMap<ObjectRef, (String, String)>,
+    /// What changes in the YAML of changed objects.
+    pub changed: BTreeMap<ObjectRef, Hunks>,
     /// Objects that policies are about and leave alone.
     pub exemptions: Vec<ExemptionRow>,
     /// Documents that are no Kubernetes objects.
     pub problems: Vec<Problem>,
     /// Objects judged.
     pub objects: usize,
+    /// Which, in order of the documents.
+    pub seen: Vec<ObjectRef>,
     /// Rules that hold.
     pub passed: usize,
     /// Policies whose match conditions do not hold.
     pub skipped: usize,
+    /// What mutations change in the one document that was judged.
+    change: Option<Vec<Operation>>,
+    /// Files with these changes written into them.
+    pub fixed: Fixed,
+    /// What every policy made of every object.
+    pub explanations: Vec<Explanation>,
 }
 
-/// Judges every document, in order.
-pub fn all(loaded: &Loaded, documents: &[Document], options: &Options<'_>) -> Judged {
-    let namespaces = namespaces(documents);
-    let mut judged = Judged::default();
-    for document in documents {
-        let gvk = match identify(document) {
-            Ok(gvk) => gvk,
-            Err(message) => {
-                judged.problems.push(problem(document, message));
-                continue;
+/// Judges every document of every file. Files are read and judged side by side, and what comes out is in their order;
+/// nothing of a document is kept but what is said about it.
+pub fn all(
+    loaded: &Loaded,
+    files: &[InputFile],
+    context: &[Document],
+    options: &Options<'_>,
+) -> Judged {
+    let namespaces = namespaces(context);
+    let alone = files.len() == 1;
+    let bar = (!alone).then_some("judging");
+    let each = parallel::map(bar, files, |file| {
+        let documents = match read(file) {
+            Ok(documents) => documents,
+            Err(problem) => {
+                return Judged {
+                    problems: vec![problem],
+                    ..Judged::default()
+                };
             }
         };
-        let (mut request, errors) = request(document, &gvk, options.namespace);
-        judged.objects += 1;
-        let case = Case {
-            loaded,
-            document,
-            object: ObjectRef {
-                file: document.file.to_string(),
-                line: document.marks.start().line,
-                api_version: gvk.api_version(),
-                kind: gvk.kind.clone(),
-                namespace: request.namespace.clone(),
-                name: request.display_name().to_owned(),
-            },
-        };
-        if !errors.is_empty() {
-            // The API server refuses these before any policy sees them.
-            judged
-                .rows
-                .extend(errors.iter().map(|error| case.schema_row(error)));
-            continue;
+        let bar = alone.then_some("judging");
+        let each = parallel::map(bar, &documents, |document| {
+            document_alone(loaded, document, &namespaces, options)
+        });
+        let mut judged = Judged::default();
+        let mut changes = Vec::new();
+        for (document, mut one) in each.into_iter().enumerate() {
+            changes.extend(one.change.take().map(|operations| Change {
+                document,
+                operations,
+            }));
+            judged.add(one);
         }
-        if !request.namespace.is_empty() {
-            let known = namespaces.get(&request.namespace).cloned();
-            request.namespace_object = Some(known.unwrap_or_else(|| {
+        if !changes.is_empty() {
+            judged.fixed = Fixed::file(file, &documents, &changes);
+        }
+        judged
+    });
+    let mut all = Judged::default();
+    for one in each {
+        all.add(one);
+    }
+    all
+}
+
+/// The documents of a file, lists flattened.
+pub fn read(file: &InputFile) -> Result<Vec<Document>, Problem> {
+    match yaml::read(&file.name, &file.text) {
+        Ok(documents) => Ok(documents.into_iter().flat_map(Document::flatten).collect()),
+        Err(error) => Err(Problem {
+            file: file.name.clone(),
+            line: Some(error.at.line),
+            column: Some(error.at.column),
+            message: error.message,
+        }),
+    }
+}
+
+fn document_alone(
+    loaded: &Loaded,
+    document: &Document,
+    namespaces: &BTreeMap<String, Arc<Json<'static>>>,
+    options: &Options<'_>,
+) -> Judged {
+    let mut judged = Judged::default();
+    let gvk = match identify(document) {
+        Ok(gvk) => gvk,
+        Err(message) => {
+            judged.problems.push(problem(document, message));
+            return judged;
+        }
+    };
+    let (mut request, errors) = request(document, &gvk, options.namespace);
+    judged.objects += 1;
+    let case = Case {
+        loaded,
+        document,
+        object: ObjectRef {
+            file: document.file.to_string(),
+            line: document.marks.start().line,
+            api_version: gvk.api_version(),
+            kind: gvk.kind.clone(),
+            namespace: request.namespace.clone(),
+            name: request.display_name().to_owned(),
+        },
+    };
+    judged.seen.push(case.object.clone());
+    if !errors.is_empty() {
+        // The API server refuses these before any policy sees them.
+        judged
+            .rows
+            .extend(errors.iter().map(|error| case.schema_row(error)));
+        return judged;
+    }
+    if !request.namespace.is_empty() {
+        let known = namespaces.get(&request.namespace).cloned();
+        request.namespace_object =
+            Some(known.unwrap_or_else(|| {
                 Arc::new(named_namespace(&bare_namespace(), &request.namespace))
             }));
-        }
-        one(&case, request, options.all, &mut judged);
     }
+    one(&case, request, options, &mut judged);
     judged
 }
 
@@ -196,7 +280,19 @@ struct Case<'c> {
     object: ObjectRef,
 }
 
-fn one(case: &Case<'_>, request: Request<'static>, all: bool, judged: &mut Judged) {
+fn one(case: &Case<'_>, request: Request<'static>, options: &Options<'_>, judged: &mut Judged) {
+    let explain = |request: &Request<'static>, side, judged: &mut Judged| {
+        if options.explain {
+            let traces = explain::explain(&case.loaded.set, request, side);
+            judged
+                .explanations
+                .extend(traces.into_iter().map(|trace| Explanation {
+                    object: case.object.clone(),
+                    trace,
+                }));
+        }
+    };
+    explain(&request, Side::Mutating, judged);
     if let Some(exempt) = exemption(&case.loaded.set, &request) {
         judged
             .exemptions
@@ -217,21 +313,27 @@ fn one(case: &Case<'_>, request: Request<'static>, all: bool, judged: &mut Judge
         .extend(mutated.findings.iter().map(|finding| case.row(finding)));
     let mut request = request;
     if let Some(after) = mutated.object {
-        let texts = (to_yaml(&request.object), to_yaml(&after));
-        judged.changed.insert(case.object.clone(), texts);
+        if options.texts {
+            let hunks = hunks(&to_yaml(&request.object), &to_yaml(&after));
+            judged.changed.insert(case.object.clone(), hunks);
+        }
+        if options.fix {
+            judged.change = Some(diff(&request.object, &after));
+        }
         request.object = after;
     }
     // The API server asks the validating policies only about what the mutating ones let through.
     if refused {
         return;
     }
+    explain(&request, Side::Validating, judged);
     for finding in judge_all(&case.loaded.set, &request).findings {
         match finding.outcome {
             Outcome::Pass => judged.passed += 1,
             Outcome::Skip => judged.skipped += 1,
             Outcome::Fail | Outcome::Error => {}
         }
-        if all || matches!(finding.outcome, Outcome::Fail | Outcome::Error) {
+        if options.all || matches!(finding.outcome, Outcome::Fail | Outcome::Error) {
             judged.rows.push(case.row(&finding));
         }
     }
@@ -280,6 +382,20 @@ fn guess_resource(gvk: &Gvk) -> Gvr {
 }
 
 impl Judged {
+    fn add(&mut self, one: Self) {
+        self.rows.extend(one.rows);
+        self.mutations.extend(one.mutations);
+        self.changed.extend(one.changed);
+        self.exemptions.extend(one.exemptions);
+        self.problems.extend(one.problems);
+        self.seen.extend(one.seen);
+        self.fixed.add(one.fixed);
+        self.explanations.extend(one.explanations);
+        self.objects += one.objects;
+        self.passed += one.passed;
+        self.skipped += one.skipped;
+    }
+
     /// Whether policies had nothing at all to say about the manifests.
     pub fn is_idle(&self) -> bool {
         self.objects > 0

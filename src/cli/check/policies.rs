@@ -1,5 +1,6 @@
 //! Loading what `check` judges by.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
@@ -11,12 +12,15 @@ use crate::policy::packs;
 use crate::policy::presets::{self, DEFAULT_PRESET};
 use crate::policy::set::{Set, Settings};
 use crate::policy::typecheck;
+use crate::report::document::PolicyInfo;
 use crate::schema::catalog::Kinds;
 
 /// Policies in force, and where they came from.
 pub struct Loaded {
     /// The compiled set.
     pub set: Set,
+    /// What it was built of.
+    pub objects: Vec<Sourced>,
     /// Files and folders, as the user named them.
     pub sources: Vec<String>,
     /// Names of the profiles in force.
@@ -88,6 +92,7 @@ pub fn load(
             }),
     );
     let choice = presets::choose(objects, &wanted, Some(DEFAULT_PRESET))?;
+    let used = choice.objects.clone();
     let set = Set::build(choice.objects, &Settings::default()).map_err(|diagnostics| {
         let texts: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         anyhow::anyhow!("{}\n{}", count(texts.len()), texts.join("\n"))
@@ -116,6 +121,7 @@ pub fn load(
     notes.extend(set.notes().iter().cloned());
     Ok(Loaded {
         set,
+        objects: used,
         sources,
         profiles,
         kinds,
@@ -138,6 +144,21 @@ fn known_kinds(objects: &[Sourced], manifests: &[Document], notes: &mut Vec<Stri
             .map(|mistake| format!("no policy is type-checked for the kinds of a CRD: {mistake}")),
     );
     kinds
+}
+
+/// What the policies of a set say about themselves, by name.
+pub fn about(set: &Set) -> BTreeMap<String, PolicyInfo> {
+    let infos = set.policies().map(|policy| {
+        let about = &policy.about;
+        let info = PolicyInfo {
+            title: about.title.clone(),
+            category: about.category.clone(),
+            remediation: about.remediation.clone(),
+            controls: about.controls.clone(),
+        };
+        (policy.name.clone(), info)
+    });
+    infos.collect()
 }
 
 fn count(mistakes: usize) -> String {

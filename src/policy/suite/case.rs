@@ -1,5 +1,7 @@
 //! A suite's fields.
 
+use regex::RegexBuilder;
+
 use crate::model::fields::Field;
 use crate::model::json::Json;
 use crate::model::request::Operation;
@@ -9,6 +11,9 @@ use super::{
     Case, Expect, Expected, ExpectedFinding, ObjectOrigin, ObjectSource, ProfileSource,
     RequestSource, Suite,
 };
+
+/// Octets of a compiled pattern: messages are short, and so is what is looked for in them.
+const MAX_PATTERN: usize = 1 << 20;
 
 pub fn suite(root: &Field<'_>, origin: &Origin) -> Suite {
     let _ = root.object(&[
@@ -28,7 +33,12 @@ pub fn suite(root: &Field<'_>, origin: &Origin) -> Suite {
     let bases = root.key("bases");
     let bases = bases.value().and_then(Json::as_object);
     Suite {
-        policies: strings(&root.key("policies")),
+        origin: origin.clone(),
+        policies: if root.key("policies").is_set() {
+            strings(&root.key("policies"))
+        } else {
+            vec![".".to_owned()]
+        },
         profiles: root
             .key("profiles")
             .items()
@@ -170,27 +180,37 @@ fn request(field: &Field<'_>) -> RequestSource {
 }
 
 fn expect(field: &Field<'_>) -> Expect {
-    let _ = field.object(&["verdict", "findings", "mutated", "unchanged"]);
+    let _ = field.object(&["verdict", "findings", "mutated", "unchanged", "patch"]);
     let words = [
         ("allow", Expected::Allow),
         ("deny", Expected::Deny),
         ("warn", Expected::Warn),
+        ("audit", Expected::Audit),
     ];
     let verdict = field.key("verdict");
     if !verdict.is_set() {
-        verdict.fail("a value is required: allow, deny or warn");
+        verdict.fail("a value is required: allow, deny, warn or audit");
     }
-    let expected = verdict.word(&words).unwrap_or(Expected::Allow);
+    let known = verdict.word(&words);
+    let expected = known.unwrap_or(Expected::Allow);
     let findings = field.key("findings");
-    for key in ["mutated", "unchanged"] {
-        if expected != Expected::Allow && field.key(key).is_set() {
+    for key in ["mutated", "unchanged", "patch"] {
+        if known.is_some_and(|one| one != Expected::Allow) && field.key(key).is_set() {
             field.key(key).fail("goes with verdict allow only");
         }
     }
-    if expected == Expected::Allow && findings.is_set() {
-        findings.fail("goes with verdicts deny and warn only");
+    if known == Some(Expected::Allow) && findings.is_set() {
+        findings.fail("goes with verdicts deny, warn and audit only");
     }
     let unchanged = field.key("unchanged");
+    let patch = field.key("patch");
+    if patch.is_set() {
+        for step in patch.items() {
+            let _ = step.object(&["op", "path", "from", "value"]);
+            let _ = step.key("op").required_text();
+            let _ = step.key("path").text();
+        }
+    }
     Expect {
         verdict: expected,
         findings: findings
@@ -198,11 +218,12 @@ fn expect(field: &Field<'_>) -> Expect {
             .then(|| findings.items().iter().map(finding).collect()),
         mutated: pairs(&field.key("mutated")),
         unchanged: unchanged.value().and_then(Json::as_bool).unwrap_or(false),
+        patch: patch.value().map(Json::to_owned_json),
     }
 }
 
 fn finding(field: &Field<'_>) -> ExpectedFinding {
-    let _ = field.object(&["policy", "rule", "contains"]);
+    let _ = field.object(&["policy", "rule", "contains", "matches"]);
     let text = |key: &str| {
         field
             .key(key)
@@ -214,5 +235,23 @@ fn finding(field: &Field<'_>) -> ExpectedFinding {
         policy: text("policy"),
         rule: text("rule"),
         contains: field.key("contains").text().map(str::to_owned),
+        matches: pattern(&field.key("matches")),
+    }
+}
+
+fn pattern(field: &Field<'_>) -> Option<regex::Regex> {
+    let built = RegexBuilder::new(field.text()?)
+        .size_limit(MAX_PATTERN)
+        .build();
+    match built {
+        Ok(pattern) => Some(pattern),
+        Err(error) => {
+            // The last line says what is wrong; those before it draw the pattern again.
+            let text = error.to_string();
+            let why = text.lines().last().unwrap_or_default();
+            let why = why.strip_prefix("error: ").unwrap_or(why);
+            field.fail(format!("not a regular expression: {why}"));
+            None
+        }
     }
 }

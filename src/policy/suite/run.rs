@@ -3,22 +3,27 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::model::fields::FieldError;
 use crate::model::gvk::{Gvk, Gvr, Scope};
 use crate::model::json::Json;
+use crate::model::patch::{diff, to_json};
+use crate::model::path::FieldPath;
 use crate::model::request::{Operation, Request, UserInfo};
 use crate::model::verdict::{Action, Finding, Mutated, Outcome, Rule, Verdict};
 use crate::model::yaml::{Document, Position};
 use crate::schema::catalog;
 
 use super::super::diagnostic::{Diagnostic, Sourced};
-use super::super::judge::judge;
+use super::super::judge::judge_all;
 use super::super::mutate::{is_native, mutate};
 use super::super::presets::profile_name;
 use super::super::set::{Set, Settings};
 use super::super::source::{ADMISSION_GROUP, OWN_GROUP};
+use super::coverage::{Coverage, RuleUse};
 use super::objects;
 use super::{
-    Case, Expected, ExpectedFinding, ObjectOrigin, ObjectSource, ProfileSource, Suite, is_suite,
+    Case, Expected, ExpectedFinding, ObjectOrigin, ObjectSource, ProfileSource, SUITE_KIND, Suite,
+    is_suite,
 };
 
 /// Namespace of objects that name none.
@@ -39,25 +44,67 @@ pub struct CaseResult {
     pub position: Option<Position>,
     /// What is wrong; empty when it passes.
     pub failures: Vec<String>,
+    /// The case itself is at fault: it names what is not there, or asks for what cannot be.
+    pub broken: bool,
 }
 
-/// Runs all cases.
+/// How a suite came out.
+#[derive(Clone, Debug, Default)]
+pub struct Ran {
+    /// Its cases, in order.
+    pub cases: Vec<CaseResult>,
+    /// The rules of its policies, by policy and index, with what the cases made of them.
+    pub rules: Vec<RuleUse>,
+    /// What is loaded and without effect, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// Runs the cases that are wanted, by name.
 ///
 /// # Errors
-/// The policies or profiles cannot be loaded, or do not compile: one line each.
-pub fn run(suite: &Suite, load: Loader<'_>) -> Result<Vec<CaseResult>, Vec<String>> {
-    let mut runner = Runner::new(suite, load)?;
-    let cases = suite.cases.iter();
-    Ok(cases
-        .map(|case| CaseResult {
+/// The policies or profiles cannot be loaded, or do not compile.
+pub fn run(
+    suite: &Suite,
+    load: Loader<'_>,
+    wanted: &dyn Fn(&str) -> bool,
+) -> Result<Ran, Vec<Diagnostic>> {
+    let (mut runner, all) = Runner::new(suite, load)?;
+    let mut coverage = Coverage::new(&all);
+    let mut cases = Vec::new();
+    for case in suite.cases.iter().filter(|case| wanted(&case.name)) {
+        let outcome = runner.case(case, &mut coverage);
+        let broken = outcome.is_err();
+        cases.push(CaseResult {
             name: case.name.clone(),
             position: case.position,
-            failures: match runner.case(case) {
-                Ok(failures) => failures,
-                Err(reason) => vec![reason],
-            },
-        })
-        .collect())
+            failures: outcome.unwrap_or_else(|reason| vec![reason]),
+            broken,
+        });
+    }
+    Ok(Ran {
+        cases,
+        rules: coverage.finish(),
+        notes: all.notes().to_vec(),
+    })
+}
+
+/// The request that a case makes.
+///
+/// # Errors
+/// The case names what is not there, or asks for what cannot be.
+pub fn request_of(
+    suite: &Suite,
+    case: &Case,
+    load: Loader<'_>,
+) -> Result<Request<'static>, String> {
+    let runner = Runner {
+        suite,
+        load,
+        objects: Vec::new(),
+        profiles: BTreeMap::new(),
+        sets: Sets::new(),
+    };
+    runner.request(case)
 }
 
 /// Sets by profile and policies: most cases share one.
@@ -73,15 +120,19 @@ struct Runner<'s> {
 }
 
 impl<'s> Runner<'s> {
-    fn new(suite: &'s Suite, load: Loader<'s>) -> Result<Self, Vec<String>> {
+    /// Also gives the set of everything at once, which no case need be judged by.
+    fn new(suite: &'s Suite, load: Loader<'s>) -> Result<(Self, Arc<Set>), Vec<Diagnostic>> {
         let mut errors = Vec::new();
-        let mut documents = |path: &str| -> Vec<Document> {
-            load(path).unwrap_or_else(|error| {
-                errors.push(error);
+        let mut documents = |path: &str, list: &str, index: usize| -> Vec<Document> {
+            load(path).unwrap_or_else(|message| {
+                let path = FieldPath::root().key(list).index(index);
+                let error = FieldError { path, message };
+                errors.push(Diagnostic::field(SUITE_KIND, &suite.origin, &error));
                 Vec::new()
             })
         };
-        let objects = suite.policies.iter().flat_map(|path| documents(path));
+        let paths = suite.policies.iter().enumerate();
+        let objects = paths.flat_map(|(index, path)| documents(path, "policies", index));
         let objects: Vec<Sourced> = objects
             .filter(|document| !is_suite(document))
             .flat_map(Document::flatten)
@@ -89,10 +140,11 @@ impl<'s> Runner<'s> {
             .filter(|sourced| profile_name(sourced).is_none())
             .collect();
         let mut profiles = BTreeMap::new();
-        for source in &suite.profiles {
+        for (index, source) in suite.profiles.iter().enumerate() {
             let loaded = match source {
                 ProfileSource::File(path) => {
-                    documents(path).into_iter().map(Sourced::from).collect()
+                    let documents = documents(path, "profiles", index);
+                    documents.into_iter().map(Sourced::from).collect()
                 }
                 ProfileSource::Object(object) => vec![Sourced::cluster(object.clone())],
             };
@@ -119,17 +171,19 @@ impl<'s> Runner<'s> {
             .chain(runner.profiles.values())
             .cloned()
             .collect();
-        let built = Set::build(all, &settings()).map_err(|diagnostics| lines(&diagnostics))?;
+        let built = Set::build(all, &settings())?;
+        let built = Arc::new(built);
         if runner.profiles.is_empty() {
-            runner.sets.insert((None, None), Arc::new(built));
+            runner.sets.insert((None, None), Arc::clone(&built));
         }
-        Ok(runner)
+        Ok((runner, built))
     }
 
     /// What is wrong with a case.
-    fn case(&mut self, case: &Case) -> Result<Vec<String>, String> {
+    fn case(&mut self, case: &Case, coverage: &mut Coverage) -> Result<Vec<String>, String> {
         let set = self.set(case)?;
         let mut request = self.request(case)?;
+        let before = case.expect.patch.as_ref().map(|_| request.object.clone());
         let mutated = mutate(&set, &request);
         let mut failures = Vec::new();
         if let Some(object) = &mutated.object {
@@ -141,7 +195,14 @@ impl<'s> Runner<'s> {
                 ));
             }
         }
-        let verdict = judge(&set, &request);
+        let verdict = judge_all(&set, &request);
+        coverage.record(&set, &mutated, &verdict);
+        if let (Some(before), Some(wanted)) = (&before, &case.expect.patch) {
+            let found = to_json(&diff(before, &request.object));
+            if found != *wanted {
+                failures.push(format!("expected the patch {wanted}, found {found}"));
+            }
+        }
         compare(case, &set, &request, (&mutated, &verdict), &mut failures)?;
         Ok(failures)
     }
@@ -340,12 +401,15 @@ fn compare(
         .filter(|finding| matches!(finding.outcome, Outcome::Fail | Outcome::Error))
         .collect();
     let got = answer(&findings);
-    if got != Some(case.expect.verdict) {
+    if got != case.expect.verdict {
         failures.push(format!(
             "expected verdict {}, got {}",
-            word(Some(case.expect.verdict)),
+            word(case.expect.verdict),
             word(got)
         ));
+        if let (Expected::Allow, Some(why)) = (got, silence(case, set, request)) {
+            failures.push(why);
+        }
     }
     let expected = match (&case.expect.findings, case.expect.verdict) {
         (Some(expected), _) => Some(expected.as_slice()),
@@ -372,24 +436,52 @@ fn compare(
     Ok(())
 }
 
-/// What the findings amount to; `None` when they neither refuse nor warn.
-fn answer(findings: &[&Finding]) -> Option<Expected> {
-    if findings.iter().any(|finding| finding.denies) {
-        return Some(Expected::Deny);
+/// Why nothing was judged, where a case expects otherwise: the usual mistakes are a missing binding and a rule for
+/// another resource.
+fn silence(case: &Case, set: &Set, request: &Request<'_>) -> Option<String> {
+    let unbound: Vec<&str> = set.unbound().iter().map(|policy| &*policy.name).collect();
+    if !unbound.is_empty() {
+        return Some(format!(
+            "no binding or profile of the case puts in force: {}",
+            unbound.join(", ")
+        ));
     }
-    if findings.is_empty() {
-        return Some(Expected::Allow);
-    }
-    let warns = |finding: &&Finding| finding.actions.contains(&Action::Warn);
-    findings.iter().any(warns).then_some(Expected::Warn)
+    let judged = set.policies().any(|policy| {
+        let rules = policy.constraints.rules.iter();
+        let mut resources = rules.flat_map(|rule| &rule.resources);
+        resources.any(|resource| {
+            let resource = resource.split('/').next().unwrap_or_default();
+            resource == "*" || resource == request.resource.resource
+        })
+    });
+    (!judged && case.expect.verdict != Expected::Allow).then(|| {
+        let operation = request.operation;
+        format!("no policy is about {operation} of {}", request.resource)
+    })
 }
 
-const fn word(expected: Option<Expected>) -> &'static str {
+/// What the findings amount to.
+fn answer(findings: &[&Finding]) -> Expected {
+    if findings.iter().any(|finding| finding.denies) {
+        return Expected::Deny;
+    }
+    if findings.is_empty() {
+        return Expected::Allow;
+    }
+    let warns = |finding: &&Finding| finding.actions.contains(&Action::Warn);
+    if findings.iter().any(warns) {
+        Expected::Warn
+    } else {
+        Expected::Audit
+    }
+}
+
+const fn word(expected: Expected) -> &'static str {
     match expected {
-        Some(Expected::Allow) => "allow",
-        Some(Expected::Deny) => "deny",
-        Some(Expected::Warn) => "warn",
-        None => "audit",
+        Expected::Allow => "allow",
+        Expected::Deny => "deny",
+        Expected::Warn => "warn",
+        Expected::Audit => "audit",
     }
 }
 
@@ -423,6 +515,10 @@ fn match_findings(
                     .contains
                     .as_ref()
                     .is_none_or(|part| finding.denial().contains(part))
+                && wanted
+                    .matches
+                    .as_ref()
+                    .is_none_or(|pattern| pattern.is_match(&finding.denial()))
         });
         match hit {
             Some(at) => {
@@ -437,8 +533,10 @@ fn match_findings(
     for wanted in open {
         let contains = wanted.contains.as_ref();
         let contains = contains.map_or_else(String::new, |part| format!(" with {part:?}"));
+        let pattern = wanted.matches.as_ref();
+        let pattern = pattern.map_or_else(String::new, |one| format!(" that matches {one}"));
         failures.push(format!(
-            "missing finding of {} {}{contains}",
+            "missing finding of {} {}{contains}{pattern}",
             wanted.policy, wanted.rule
         ));
     }

@@ -23,7 +23,9 @@ fn suite(text: &str) -> Result<Suite, Vec<String>> {
 
 fn passes(pack: &str, text: &str) {
     let suite = suite(text).expect("a valid suite");
-    let results = run(&suite, &|path| shipped(pack, path)).expect("loads");
+    let results = run(&suite, &|path| shipped(pack, path), &|_| true)
+        .expect("loads")
+        .cases;
     assert_eq!(results.len(), suite.cases.len());
     let failed: Vec<String> = results
         .iter()
@@ -103,7 +105,7 @@ cases:
         "p.yaml" => Ok(yaml::read(path, POLICIES).expect("valid YAML")),
         _ => Err(format!("{path}: no such file")),
     };
-    let mut results = run(&suite, &load).expect("loads");
+    let mut results = run(&suite, &load, &|_| true).expect("loads").cases;
     assert_eq!(results.len(), 1);
     results.remove(0).failures
 }
@@ -159,13 +161,13 @@ cases:
         [
             "suite.yaml:3:1: PolicySuite/suite.yaml: policy: unknown field",
             "suite.yaml:5:13: PolicySuite/suite.yaml: cases[0].object: expected either a base or a file",
-            "suite.yaml:5:50: PolicySuite/suite.yaml: cases[0].expect.verdict: expected one of \"allow\", \"deny\", \"warn\", found \"maybe\"",
+            "suite.yaml:5:50: PolicySuite/suite.yaml: cases[0].expect.verdict: expected one of \"allow\", \"deny\", \"warn\", \"audit\", found \"maybe\"",
             "suite.yaml:6:3: PolicySuite/suite.yaml: cases[1].name: a value is required",
             "suite.yaml:6:28: PolicySuite/suite.yaml: cases[1].object.set.data: expected a JSON pointer, which starts with /",
             "suite.yaml:6:49: PolicySuite/suite.yaml: cases[1].request.operation: expected one of \"CREATE\", \"UPDATE\", \"DELETE\", \"CONNECT\", found \"PATCH\"",
             "suite.yaml:6:92: PolicySuite/suite.yaml: cases[1].expect.unchanged: goes with verdict allow only",
             "suite.yaml:7:3: PolicySuite/suite.yaml: cases[2].object: an object or an oldObject is required",
-            "suite.yaml:7:38: PolicySuite/suite.yaml: cases[2].expect.findings: goes with verdicts deny and warn only",
+            "suite.yaml:7:38: PolicySuite/suite.yaml: cases[2].expect.findings: goes with verdicts deny, warn and audit only",
         ]
     );
 }
