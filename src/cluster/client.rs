@@ -60,6 +60,14 @@ pub enum ClientError {
         /// Why it failed.
         cause: kube::Error,
     },
+    /// A watch was interrupted.
+    #[error("{what}: {}", causes(.cause))]
+    Watch {
+        /// What was watched.
+        what: String,
+        /// Why.
+        cause: kube::runtime::watcher::Error,
+    },
     /// No answer in time.
     #[error("{what}: no answer within {} s", CALL.as_secs())]
     Deadline {

@@ -236,6 +236,22 @@ impl Default for Limits {
     }
 }
 
+/// How the controllers work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controllers {
+    /// How replicas agree on the one that writes; absent: this one writes.
+    pub election: Option<Election>,
+    /// Sandboxes written at once.
+    pub sandbox_workers: usize,
+}
+
+/// How replicas agree on the one that writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Election {
+    /// Namespace of the lease; absent: our own.
+    pub namespace: Option<String>,
+}
+
 /// Everything `sandfence serve` needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -255,6 +271,8 @@ pub struct Settings {
     pub certificate: CertificateSource,
     /// Whether to write our own webhook configurations.
     pub register: bool,
+    /// How the controllers work; absent: there are none.
+    pub controllers: Option<Controllers>,
     /// Profiles to put in force by name, besides those of the cluster.
     pub profiles: Vec<String>,
     /// Namespaces that the webhook never sees, besides kube-system and our own.

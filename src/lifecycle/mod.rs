@@ -6,7 +6,8 @@
 //!
 //! [`pod`], [`service`], [`volume`] are the children of a Sandbox, [`network`] is the one of a SandboxTemplate with the
 //! defaults that templates give to Pods, [`status`] has the conditions of a Sandbox, [`expiry`] tells when sandboxes and
-//! claims end.
+//! claims end. [`observed`] is what is seen of other objects, [`plan`] what is to be done; [`sandbox`] turns the one into
+//! the other.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +18,10 @@ use crate::model::gvk::split_api_version;
 
 pub mod expiry;
 pub mod network;
+pub mod observed;
+pub mod plan;
 pub mod pod;
+pub mod sandbox;
 pub mod service;
 pub mod status;
 pub mod volume;

@@ -1,0 +1,64 @@
+//! The controllers connected: watches, election, loop.
+
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::serve::Shared;
+use super::supervise::Tasks;
+use crate::api::v1beta1::Sandbox;
+use crate::cluster::lease::{Elector, identity};
+use crate::config::settings::Controllers;
+use crate::controllers::engine::{Engine, Inputs};
+use crate::controllers::kinds::{Kept, News, follow};
+use crate::lifecycle::observed::{Pod, Service, VolumeClaim};
+
+/// News that may wait to be taken in; watches wait when there are more.
+const NEWS: usize = 1_024;
+
+/// Starts everything that the controllers need.
+pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: Controllers) {
+    let (sender, news) = mpsc::channel(NEWS);
+    watch_kind::<Sandbox>(shared, tasks, "sandboxes-watch", &sender);
+    watch_kind::<Pod>(shared, tasks, "pods-watch", &sender);
+    watch_kind::<Service>(shared, tasks, "services-watch", &sender);
+    watch_kind::<VolumeClaim>(shared, tasks, "volume-claims-watch", &sender);
+    let (leading, leads) = watch::channel(settings.election.is_none());
+    let quiet = CancellationToken::new();
+    if let Some(election) = settings.election {
+        let namespace = election
+            .namespace
+            .unwrap_or_else(|| shared.client.default_namespace().to_owned());
+        let elector = Elector::new(
+            shared.client.clone(),
+            namespace,
+            identity(),
+            shared.metrics.clone(),
+            leading,
+        );
+        let electing = elector.run(tasks.stop_token(), quiet.clone());
+        tasks.spawn_draining("leader-election", electing);
+    }
+    let engine = Engine::new(
+        shared.client.clone(),
+        shared.settings.cluster_domain.clone(),
+        vec![crate::controllers::sandboxes(settings.sandbox_workers)],
+        shared.metrics.clone(),
+    );
+    let inputs = Inputs {
+        news,
+        leading: leads,
+        stop: tasks.stop_token(),
+        quiet,
+    };
+    tasks.spawn_draining("controllers", engine.run(inputs));
+}
+
+fn watch_kind<K: Kept>(
+    shared: &Shared,
+    tasks: &mut Tasks,
+    name: &'static str,
+    news: &mpsc::Sender<Box<dyn News>>,
+) {
+    let following = follow::<K>(shared.client.clone(), news.clone(), shared.metrics.clone());
+    tasks.spawn(name, following);
+}

@@ -1,0 +1,213 @@
+//! Performs the writes of a plan, in order, and tells what each came to.
+//!
+//! Answers are news: the object as it is now, or that it is gone. Only where an answer says that something else is there
+//! than was thought (409) the object is read; nothing else reads from here.
+
+use kube::Client;
+use kube::Resource as _;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
+use kube::core::{ApiResource, DynamicObject, Request};
+use serde_json::Value;
+
+use super::client::{self, ClientError};
+use crate::lifecycle::plan::{Action, Kind, Target, Write};
+
+/// What a write showed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum News {
+    /// The object as it is.
+    Present(Kind, Value),
+    /// There is none of this name (any more).
+    Gone(Target),
+}
+
+/// A write that did not happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What and why, for people.
+    pub text: String,
+    /// Whether the same write may succeed in a moment.
+    pub transient: bool,
+}
+
+/// What writes came to.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Done {
+    /// What they showed.
+    pub news: Vec<News>,
+    /// What went wrong.
+    pub failures: Vec<Failure>,
+}
+
+/// Performs `actions`. A failure leaves out the rest of its step and nothing else.
+pub async fn perform(client: &Client, actions: Vec<Action>) -> Done {
+    let mut done = Done::default();
+    let mut broken: Option<u8> = None;
+    for action in actions {
+        if broken == Some(action.step) {
+            continue;
+        }
+        match write(client, &action).await {
+            Ok(news) => done.news.extend(news),
+            Err(failure) => {
+                broken = Some(action.step);
+                done.failures.push(failure);
+            }
+        }
+    }
+    done
+}
+
+/// Performs one write. What it showed, if anything.
+async fn write(client: &Client, action: &Action) -> Result<Option<News>, Failure> {
+    let Action { target, write, .. } = action;
+    let kind = target.kind.names().2;
+    let verb = match write {
+        Write::Create(_) => "create",
+        Write::Patch(_) => "patch",
+        Write::Status(_) => "patch the status of",
+        Write::Delete { .. } => "delete",
+    };
+    let what = format!("cannot {verb} {kind} \"{}\"", target.name);
+    let wrong = |text: String| Failure {
+        text: format!("{what}: {text}"),
+        transient: false,
+    };
+    let request = request(target, write).map_err(|error| wrong(error.to_string()))?;
+    let answer = client::call(what.clone(), client.request::<Value>(request)).await;
+    match answer {
+        Ok(answer) => {
+            tracing::info!(
+                write = verb,
+                kind,
+                namespace = target.namespace,
+                name = target.name,
+                "written"
+            );
+            Ok(Some(match write {
+                Write::Delete { .. } if is_gone(&answer) => News::Gone(target.clone()),
+                _ => News::Present(target.kind, answer),
+            }))
+        }
+        Err(error) => match (error.code(), write) {
+            (Some(404), Write::Patch(_) | Write::Status(_) | Write::Delete { .. }) => {
+                Ok(Some(News::Gone(target.clone())))
+            }
+            (Some(409), _) if !target.name.is_empty() && is_about_the_object(&error, write) => {
+                read(client, target, &what).await.map(Some)
+            }
+            _ => Err(failure(&what, error)),
+        },
+    }
+}
+
+/// Whether the answer to a deletion says that the object is no more: some kinds answer with what they were.
+fn is_gone(answer: &Value) -> bool {
+    let meta = &answer["metadata"];
+    let held = meta["finalizers"]
+        .as_array()
+        .is_some_and(|held| !held.is_empty());
+    answer["kind"] == "Status"
+        || meta["deletionTimestamp"].is_null()
+        || (meta["deletionGracePeriodSeconds"] == 0 && !held)
+}
+
+/// Whether a conflict says that the object is not the one that was thought; a quota that is being counted is another.
+fn is_about_the_object(error: &ClientError, write: &Write) -> bool {
+    match (error, write) {
+        (
+            ClientError::Call {
+                cause: kube::Error::Api(status),
+                ..
+            },
+            Write::Create(_),
+        ) => status.reason == "AlreadyExists",
+        _ => true,
+    }
+}
+
+/// What is there instead of what was thought.
+async fn read(client: &Client, target: &Target, what: &str) -> Result<News, Failure> {
+    let wrong = |text: String| Failure {
+        text: format!("{what}: {text}"),
+        transient: true,
+    };
+    let request = Request::new(path(target))
+        .get(&target.name, &kube::api::GetParams::default())
+        .map_err(|error| wrong(error.to_string()))?;
+    match client::call(what.to_owned(), client.request::<Value>(request)).await {
+        Ok(object) => Ok(News::Present(target.kind, object)),
+        Err(error) if error.code() == Some(404) => Ok(News::Gone(target.clone())),
+        Err(error) => Err(failure(what, error)),
+    }
+}
+
+fn failure(what: &str, error: ClientError) -> Failure {
+    let transient = match error.code() {
+        Some(code) => matches!(code, 408 | 409 | 429 | 500..),
+        None => true,
+    };
+    let text = match &error {
+        ClientError::Call {
+            cause: kube::Error::Api(status),
+            ..
+        } => format!("{what}: {}", status.message),
+        // These say what was attempted themselves.
+        other => other.to_string(),
+    };
+    Failure { text, transient }
+}
+
+fn resource(kind: Kind) -> ApiResource {
+    let (group, version, kind, plural) = kind.names();
+    let api_version = if group.is_empty() {
+        version.to_owned()
+    } else {
+        format!("{group}/{version}")
+    };
+    ApiResource {
+        group: group.to_owned(),
+        version: version.to_owned(),
+        api_version,
+        kind: kind.to_owned(),
+        plural: plural.to_owned(),
+    }
+}
+
+fn path(target: &Target) -> String {
+    DynamicObject::url_path(&resource(target.kind), Some(&target.namespace))
+}
+
+fn request(
+    target: &Target,
+    write: &Write,
+) -> Result<axum::http::Request<Vec<u8>>, kube::core::request::Error> {
+    let builder = Request::new(path(target));
+    let patch = PatchParams::default();
+    match write {
+        Write::Create(object) => {
+            let params = PostParams {
+                field_manager: target.kind.creator().map(str::to_owned),
+                ..PostParams::default()
+            };
+            builder.create(&params, object.to_string().into_bytes())
+        }
+        Write::Patch(change) => builder.patch(&target.name, &patch, &Patch::Merge(change)),
+        Write::Status(change) => {
+            let change = serde_json::json!({ "status": change });
+            builder.patch_subresource("status", &target.name, &patch, &Patch::Merge(&change))
+        }
+        Write::Delete { uid, foreground } => {
+            let params = if *foreground {
+                DeleteParams::foreground()
+            } else {
+                DeleteParams::default()
+            };
+            let params = params.preconditions(Preconditions {
+                uid: Some(uid.clone()),
+                resource_version: None,
+            });
+            builder.delete(&target.name, &params)
+        }
+    }
+}

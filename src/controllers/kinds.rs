@@ -1,0 +1,229 @@
+//! The watched kinds: where each is kept, what finds its objects, and whom its changes wake.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use futures::StreamExt as _;
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::core::NamespaceResourceScope;
+use kube::runtime::WatchStreamExt as _;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Client, Resource, ResourceExt as _};
+use serde::de::DeserializeOwned;
+use tokio::sync::mpsc;
+
+use super::store::{Change, Name, Store};
+use crate::api::keys::labels;
+use crate::api::v1beta1::{GROUP, Sandbox};
+use crate::cluster::backoff::Backoff;
+use crate::cluster::client::causes;
+use crate::lifecycle::observed::{self, Pod, Service, VolumeClaim, label};
+use crate::lifecycle::plan::Kind;
+use crate::model::gvk::split_api_version;
+use crate::telemetry::metrics::Metrics;
+
+/// Objects per list page.
+const PAGE: u32 = 500;
+
+/// Everything that is known of the cluster.
+#[derive(Debug)]
+pub struct Stores {
+    /// Sandboxes.
+    pub sandboxes: Store<Sandbox>,
+    /// Pods, found by the hash of their Sandbox.
+    pub pods: Store<Pod>,
+    /// Services.
+    pub services: Store<Service>,
+    /// Volume claims.
+    pub volume_claims: Store<VolumeClaim>,
+}
+
+impl Default for Stores {
+    fn default() -> Self {
+        Self {
+            sandboxes: Store::new(|_| None),
+            pods: Store::new(|pod| label(&pod.metadata, labels::SANDBOX_NAME_HASH)),
+            services: Store::new(|_| None),
+            volume_claims: Store::new(|_| None),
+        }
+    }
+}
+
+/// An object to look at, by the kind whose controller does.
+pub type Wake = (Kind, Name);
+
+/// A watched kind.
+pub trait Kept:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+    /// Where its objects are kept.
+    fn store(stores: &mut Stores) -> &mut Store<Self>;
+
+    /// Whom a change wakes.
+    fn wakes(stores: &Stores, change: &Change<Self>) -> Vec<Wake>;
+}
+
+impl Kept for Sandbox {
+    fn store(stores: &mut Stores) -> &mut Store<Self> {
+        &mut stores.sandboxes
+    }
+
+    fn wakes(_: &Stores, change: &Change<Self>) -> Vec<Wake> {
+        vec![(Kind::Sandbox, change.name.clone())]
+    }
+}
+
+impl Kept for Pod {
+    fn store(stores: &mut Stores) -> &mut Store<Self> {
+        &mut stores.pods
+    }
+
+    fn wakes(stores: &Stores, change: &Change<Self>) -> Vec<Wake> {
+        sandboxes_of(stores, change)
+    }
+}
+
+impl Kept for Service {
+    fn store(stores: &mut Stores) -> &mut Store<Self> {
+        &mut stores.services
+    }
+
+    fn wakes(stores: &Stores, change: &Change<Self>) -> Vec<Wake> {
+        sandboxes_of(stores, change)
+    }
+}
+
+impl Kept for VolumeClaim {
+    fn store(stores: &mut Stores) -> &mut Store<Self> {
+        &mut stores.volume_claims
+    }
+
+    /// Volume claims are looked up, not acted on (contract 4.1).
+    fn wakes(_: &Stores, _: &Change<Self>) -> Vec<Wake> {
+        Vec::new()
+    }
+}
+
+/// The Sandbox that controls the object, and the one of the same name: it may be waiting for the object to go or to be
+/// given to it.
+fn sandboxes_of<K: Resource>(stores: &Stores, change: &Change<K>) -> Vec<Wake> {
+    let mut found: Vec<Wake> = [&change.old, &change.new]
+        .into_iter()
+        .flatten()
+        .filter_map(|object| controller_of(object, GROUP, "Sandbox"))
+        .map(|name| (Kind::Sandbox, (change.name.0.clone(), name.to_owned())))
+        .collect();
+    let (namespace, name) = &change.name;
+    if stores.sandboxes.get(namespace, name).is_some() {
+        found.push((Kind::Sandbox, change.name.clone()));
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+/// Name of the controlling owner, if it is of this group and kind, in whatever version.
+fn controller_of<'a, K: Resource>(object: &'a Arc<K>, group: &str, kind: &str) -> Option<&'a str> {
+    let owner = observed::controller(object.meta())?;
+    let (of, _) = split_api_version(&owner.api_version);
+    (of == group && owner.kind == kind).then_some(owner.name.as_str())
+}
+
+/// Something that a watch has told.
+pub trait News: Send {
+    /// Takes it in; whom it wakes.
+    fn take(self: Box<Self>, stores: &mut Stores) -> Vec<Wake>;
+}
+
+impl<K: Kept> News for Event<K> {
+    fn take(self: Box<Self>, stores: &mut Stores) -> Vec<Wake> {
+        let changes = K::store(stores).take(*self);
+        changes
+            .iter()
+            .flat_map(|change| K::wakes(stores, change))
+            .collect()
+    }
+}
+
+/// Watches a kind for ever, or until nobody listens. A kind that is not served (yet) is tried again.
+pub async fn follow<K: Kept>(client: Client, news: mpsc::Sender<Box<dyn News>>, metrics: Metrics) {
+    let kind = K::kind(&()).into_owned();
+    let api: Api<DeserializeGuard<K>> = Api::all(client);
+    let config = watcher::Config::default().page_size(PAGE);
+    let mut events = watcher(api, config).backoff(Backoff::default()).boxed();
+    let mut complaint = String::new();
+    while let Some(event) = events.next().await {
+        match event {
+            Ok(event) => {
+                if matches!(event, Event::InitDone) {
+                    complaint.clear();
+                }
+                let Some(event) = readable(event, &kind, &metrics) else {
+                    continue;
+                };
+                if news.send(Box::new(event)).await.is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                metrics.watch_failures.inc();
+                let text = causes(&error);
+                if text != complaint {
+                    tracing::warn!(kind, error = text, "cannot watch, trying again");
+                    complaint = text;
+                }
+            }
+        }
+    }
+}
+
+/// The event of an object that can be read. One that cannot must not hide the others.
+fn readable<K: Kept>(
+    event: Event<DeserializeGuard<K>>,
+    kind: &str,
+    metrics: &Metrics,
+) -> Option<Event<K>> {
+    let open = |guard: DeserializeGuard<K>| match guard.0 {
+        Ok(object) => Some(object),
+        Err(error) => {
+            metrics.unreadable_objects.inc();
+            tracing::error!(
+                kind,
+                namespace = error.metadata.namespace,
+                name = error.metadata.name,
+                error = error.error,
+                "an object cannot be read and is left alone"
+            );
+            None
+        }
+    };
+    Some(match event {
+        Event::Init => Event::Init,
+        Event::InitDone => Event::InitDone,
+        Event::InitApply(object) => Event::InitApply(open(object)?),
+        Event::Apply(object) => Event::Apply(open(object)?),
+        Event::Delete(object) => Event::Delete(open(object)?),
+    })
+}
+
+/// Takes in what a write has shown.
+pub fn learn<K: Kept>(stores: &mut Stores, object: serde_json::Value) -> Result<Vec<Wake>, String> {
+    let object: K = serde_json::from_value(object).map_err(|error| error.to_string())?;
+    let name = (object.namespace().unwrap_or_default(), object.name_any());
+    let change = K::store(stores).learn(object);
+    tracing::debug!(kind = %K::kind(&()), namespace = name.0, name = name.1, news = change.is_some(), "learned");
+    Ok(change.map_or_else(Vec::new, |change| K::wakes(stores, &change)))
+}
+
+/// Takes in that an object is gone.
+pub fn forget<K: Kept>(stores: &mut Stores, namespace: &str, name: &str) -> Vec<Wake> {
+    let change = K::store(stores).forget(namespace, name);
+    change.map_or_else(Vec::new, |change| K::wakes(stores, &change))
+}

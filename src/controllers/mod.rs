@@ -1,0 +1,53 @@
+//! The controllers: what each looks at, and the loop that performs what the pure half decides.
+//!
+//! Depends on `lifecycle` (the decisions), `cluster` (the API server), `telemetry`, and the words of `model` and `api`.
+//! Nothing here knows what a sandbox is for: a controller is a row of a table ([`engine::Controller`]).
+
+pub mod engine;
+pub mod kinds;
+pub mod queue;
+pub mod sandbox;
+pub mod store;
+
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::lifecycle::plan::Kind;
+use engine::Controller;
+use kinds::Stores;
+use store::Name;
+
+/// The controller of Sandboxes, for so many at once.
+#[must_use]
+pub fn sandboxes(workers: usize) -> Controller {
+    Controller {
+        kind: Kind::Sandbox,
+        name: "sandbox-controller",
+        workers,
+        settled: |stores| {
+            stores.sandboxes.listed()
+                && stores.pods.listed()
+                && stores.services.listed()
+                && stores.volume_claims.listed()
+        },
+        all: |stores| stores.sandboxes.names().cloned().collect(),
+        plan: sandbox::plan,
+        reference: |stores: &Stores, (namespace, name): &Name| {
+            let sandbox = stores.sandboxes.get(namespace, name)?;
+            Some(reference(Kind::Sandbox, &sandbox.metadata))
+        },
+    }
+}
+
+/// Who an object is.
+fn reference(kind: Kind, metadata: &ObjectMeta) -> ObjectReference {
+    let (group, version, kind, _) = kind.names();
+    ObjectReference {
+        api_version: Some(format!("{group}/{version}")),
+        kind: Some(kind.to_owned()),
+        namespace: metadata.namespace.clone(),
+        name: metadata.name.clone(),
+        uid: metadata.uid.clone(),
+        ..ObjectReference::default()
+    }
+}
