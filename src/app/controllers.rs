@@ -5,12 +5,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::Shared;
 use super::supervise::Tasks;
-use crate::api::v1beta1::Sandbox;
+use crate::api::v1beta1::{Sandbox, SandboxTemplate};
 use crate::cluster::lease::{Elector, identity};
 use crate::config::settings::Controllers;
 use crate::controllers::engine::{Engine, Inputs};
 use crate::controllers::kinds::{Kept, News, follow};
-use crate::lifecycle::observed::{Pod, Service, VolumeClaim};
+use crate::lifecycle::observed::{NetworkPolicy, Pod, Service, VolumeClaim};
 
 /// News that may wait to be taken in; watches wait when there are more.
 const NEWS: usize = 1_024;
@@ -22,6 +22,12 @@ pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: Controllers) {
     watch_kind::<Pod>(shared, tasks, "pods-watch", &sender);
     watch_kind::<Service>(shared, tasks, "services-watch", &sender);
     watch_kind::<VolumeClaim>(shared, tasks, "volume-claims-watch", &sender);
+    let mut controllers = vec![crate::controllers::sandboxes(settings.sandbox_workers)];
+    if let Some(extensions) = &settings.extensions {
+        watch_kind::<SandboxTemplate>(shared, tasks, "templates-watch", &sender);
+        watch_kind::<NetworkPolicy>(shared, tasks, "network-policies-watch", &sender);
+        controllers.push(crate::controllers::templates(extensions.template_workers));
+    }
     let (leading, leads) = watch::channel(settings.election.is_none());
     let quiet = CancellationToken::new();
     if let Some(election) = settings.election {
@@ -41,7 +47,7 @@ pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: Controllers) {
     let engine = Engine::new(
         shared.client.clone(),
         shared.settings.cluster_domain.clone(),
-        vec![crate::controllers::sandboxes(settings.sandbox_workers)],
+        controllers,
         shared.metrics.clone(),
     );
     let inputs = Inputs {

@@ -292,7 +292,7 @@ fn settings(args: ServeArgs) -> Result<Settings, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::settings::{Controllers, Election};
+    use crate::config::settings::{Controllers, Election, Extensions};
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -326,6 +326,7 @@ mod tests {
             controllers: Some(Controllers {
                 election: Some(Election { namespace: None }),
                 sandbox_workers: 100,
+                extensions: None,
             }),
             profiles: vec![],
             exempt_namespaces: vec![],
@@ -353,6 +354,8 @@ mod tests {
             "--register=false",
             "--leader-elect=false",
             "--sandbox-concurrent-workers=7",
+            "--extensions",
+            "--sandbox-template-concurrent-workers=3",
             "--cert-dir=/certs",
             "--metrics-bind-address=[::1]:1",
             "--drain-seconds=3",
@@ -375,6 +378,9 @@ mod tests {
             controllers: Some(Controllers {
                 election: None,
                 sandbox_workers: 7,
+                extensions: Some(Extensions {
+                    template_workers: 3,
+                }),
             }),
             profiles: vec!["restricted".to_owned()],
             exempt_namespaces: vec!["x".to_owned(), "y".to_owned()],

@@ -3,11 +3,14 @@
 //! Answers are news: the object as it is now, or that it is gone. Only where an answer says that something else is there
 //! than was thought (409) the object is read; nothing else reads from here.
 
+use std::sync::Arc;
+
 use kube::Client;
 use kube::Resource as _;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
 use kube::core::{ApiResource, DynamicObject, Request};
 use serde_json::Value;
+use tokio::sync::Semaphore;
 
 use super::client::{self, ClientError};
 use crate::lifecycle::plan::{Action, Kind, Target, Write};
@@ -39,23 +42,47 @@ pub struct Done {
     pub failures: Vec<Failure>,
 }
 
-/// Performs `actions`. A failure leaves out the rest of its step and nothing else.
-pub async fn perform(client: &Client, actions: Vec<Action>) -> Done {
-    let mut done = Done::default();
-    let mut broken: Option<u8> = None;
-    for action in actions {
-        if broken == Some(action.step) {
-            continue;
-        }
-        match write(client, &action).await {
-            Ok(news) => done.news.extend(news),
-            Err(failure) => {
-                broken = Some(action.step);
-                done.failures.push(failure);
-            }
+/// Writes at once. Fewer than the client allows calls, so that the lease, watches and registrations find a free one, and
+/// so that the deadline of a call does not begin while it waits in line.
+const WRITES: usize = 12;
+
+/// Performs plans.
+#[derive(Clone)]
+pub struct Executor {
+    client: Client,
+    slots: Arc<Semaphore>,
+}
+
+impl Executor {
+    /// Writes through `client`.
+    #[must_use]
+    pub fn new(client: Client) -> Self {
+        Self {
+            client,
+            slots: Arc::new(Semaphore::new(WRITES)),
         }
     }
-    done
+
+    /// Performs `actions`. A failure leaves out the rest of its step and nothing else.
+    pub async fn perform(&self, actions: Vec<Action>) -> Done {
+        let mut done = Done::default();
+        let mut broken: Option<u8> = None;
+        for action in actions {
+            if broken == Some(action.step) {
+                continue;
+            }
+            // The semaphore is never closed; without a permit the write would only be less orderly.
+            let _slot = self.slots.acquire().await;
+            match write(&self.client, &action).await {
+                Ok(news) => done.news.extend(news),
+                Err(failure) => {
+                    broken = Some(action.step);
+                    done.failures.push(failure);
+                }
+            }
+        }
+        done
+    }
 }
 
 /// Performs one write. What it showed, if anything.

@@ -243,6 +243,15 @@ pub struct Controllers {
     pub election: Option<Election>,
     /// Sandboxes written at once.
     pub sandbox_workers: usize,
+    /// How the controllers of the extension kinds work; absent: there are none.
+    pub extensions: Option<Extensions>,
+}
+
+/// How the controllers of the extension kinds work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extensions {
+    /// Templates written at once.
+    pub template_workers: usize,
 }
 
 /// How replicas agree on the one that writes.

@@ -19,9 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::kinds::{News, Stores, Wake, forget, learn};
 use super::queue::{Queue, Trouble};
 use super::store::Name;
-use crate::api::v1beta1::Sandbox;
-use crate::cluster::execute::{self, Done};
-use crate::lifecycle::observed::{Pod, Service, VolumeClaim};
+use crate::cluster::execute::{self, Done, Executor};
 use crate::lifecycle::plan::{Action, Event, Kind, Plan, Statement, Target, Write};
 use crate::telemetry::metrics::{ControllerLabels, Metrics, PassLabels};
 
@@ -110,7 +108,7 @@ pub struct Inputs {
 
 /// The loop.
 pub struct Engine {
-    client: Client,
+    executor: Executor,
     cluster_domain: String,
     metrics: Metrics,
     stores: Stores,
@@ -146,7 +144,7 @@ impl Engine {
             })
             .collect();
         Self {
-            client,
+            executor: Executor::new(client),
             cluster_domain,
             metrics,
             stores: Stores::default(),
@@ -288,6 +286,7 @@ impl Engine {
     /// Takes the next step of a pass: write, tell, or end it.
     fn advance(&mut self, index: usize, name: Name) {
         let running = &mut self.running[index];
+        running.queue.seen(&name);
         let pass = running.passes.entry(name.clone()).or_default();
         pass.rounds += 1;
         if pass.rounds > ROUNDS {
@@ -343,12 +342,12 @@ impl Engine {
         actions: Vec<Action>,
         told: Option<Vec<Event>>,
     ) {
-        let client = self.client.clone();
+        let executor = self.executor.clone();
         self.executions.spawn(async move {
             Finished {
                 index,
                 name,
-                done: execute::perform(&client, actions).await,
+                done: executor.perform(actions).await,
                 told,
             }
         });
@@ -405,30 +404,8 @@ impl Engine {
     fn learn(&mut self, news: execute::News) -> Vec<Wake> {
         let stores = &mut self.stores;
         let (kind, learned) = match news {
-            execute::News::Present(kind, object) => (
-                kind,
-                match kind {
-                    Kind::Sandbox => learn::<Sandbox>(stores, object),
-                    Kind::Pod => learn::<Pod>(stores, object),
-                    Kind::Service => learn::<Service>(stores, object),
-                    Kind::VolumeClaim => learn::<VolumeClaim>(stores, object),
-                    _ => Ok(Vec::new()),
-                },
-            ),
-            execute::News::Gone(Target {
-                kind,
-                namespace,
-                name,
-            }) => (
-                kind,
-                Ok(match kind {
-                    Kind::Sandbox => forget::<Sandbox>(stores, &namespace, &name),
-                    Kind::Pod => forget::<Pod>(stores, &namespace, &name),
-                    Kind::Service => forget::<Service>(stores, &namespace, &name),
-                    Kind::VolumeClaim => forget::<VolumeClaim>(stores, &namespace, &name),
-                    _ => Vec::new(),
-                }),
-            ),
+            execute::News::Present(kind, object) => (kind, learn(stores, kind, object)),
+            execute::News::Gone(target) => (target.kind, Ok(forget(stores, &target))),
         };
         learned.unwrap_or_else(|error| {
             self.metrics.unreadable_objects.inc();
@@ -481,7 +458,17 @@ impl Engine {
         let pass = running.passes.remove(name).unwrap_or_default();
         let now = Instant::now();
         running.queue.done(name);
-        let blocked = plan.is_some_and(|plan| plan.blocked);
+        let obstacles = plan.map_or(&[][..], |plan| &plan.obstacles);
+        let blocked = !obstacles.is_empty();
+        if blocked {
+            tracing::warn!(
+                controller = running.controller.name,
+                namespace = name.0,
+                name = name.1,
+                obstacles = obstacles.join("; "),
+                "something stands in the way"
+            );
+        }
         let trouble = if pass.stuck || blocked && !pass.transient {
             Some(Trouble::Refused)
         } else if pass.transient {

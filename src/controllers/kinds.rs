@@ -9,17 +9,19 @@ use kube::core::DeserializeGuard;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::WatchStreamExt as _;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::{Client, Resource, ResourceExt as _};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::store::{Change, Name, Store};
 use crate::api::keys::labels;
-use crate::api::v1beta1::{GROUP, Sandbox};
+use crate::api::v1beta1::{GROUP, Sandbox, SandboxTemplate};
 use crate::cluster::backoff::Backoff;
 use crate::cluster::client::causes;
-use crate::lifecycle::observed::{self, Pod, Service, VolumeClaim, label};
-use crate::lifecycle::plan::Kind;
+use crate::lifecycle::network;
+use crate::lifecycle::observed::{self, NetworkPolicy, Pod, Service, VolumeClaim, label};
+use crate::lifecycle::plan::{Kind, Target};
 use crate::model::gvk::split_api_version;
 use crate::telemetry::metrics::Metrics;
 
@@ -37,6 +39,10 @@ pub struct Stores {
     pub services: Store<Service>,
     /// Volume claims.
     pub volume_claims: Store<VolumeClaim>,
+    /// Templates.
+    pub templates: Store<SandboxTemplate>,
+    /// Network policies.
+    pub policies: Store<NetworkPolicy>,
 }
 
 impl Default for Stores {
@@ -46,6 +52,8 @@ impl Default for Stores {
             pods: Store::new(|pod| label(&pod.metadata, labels::SANDBOX_NAME_HASH)),
             services: Store::new(|_| None),
             volume_claims: Store::new(|_| None),
+            templates: Store::new(|_| None),
+            policies: Store::new(|_| None),
         }
     }
 }
@@ -108,6 +116,32 @@ impl Kept for VolumeClaim {
     /// Volume claims are looked up, not acted on (contract 4.1).
     fn wakes(_: &Stores, _: &Change<Self>) -> Vec<Wake> {
         Vec::new()
+    }
+}
+
+impl Kept for SandboxTemplate {
+    fn store(stores: &mut Stores) -> &mut Store<Self> {
+        &mut stores.templates
+    }
+
+    fn wakes(_: &Stores, change: &Change<Self>) -> Vec<Wake> {
+        vec![(Kind::Template, change.name.clone())]
+    }
+}
+
+impl Kept for NetworkPolicy {
+    fn store(stores: &mut Stores) -> &mut Store<Self> {
+        &mut stores.policies
+    }
+
+    /// The template whose policy has this name, whoever owns it: it may wait for the name.
+    fn wakes(stores: &Stores, change: &Change<Self>) -> Vec<Wake> {
+        let (namespace, name) = &change.name;
+        network::template_of(name)
+            .filter(|template| stores.templates.get(namespace, template).is_some())
+            .map(|template| (Kind::Template, (namespace.clone(), template.to_owned())))
+            .into_iter()
+            .collect()
     }
 }
 
@@ -213,17 +247,41 @@ fn readable<K: Kept>(
     })
 }
 
-/// Takes in what a write has shown.
-pub fn learn<K: Kept>(stores: &mut Stores, object: serde_json::Value) -> Result<Vec<Wake>, String> {
+/// Does the same for whatever kind it is.
+macro_rules! of_kind {
+    ($kind:expr, $work:ident, $none:expr, ($($argument:expr),*)) => {
+        match $kind {
+            Kind::Sandbox => $work::<Sandbox>($($argument),*),
+            Kind::Pod => $work::<Pod>($($argument),*),
+            Kind::Service => $work::<Service>($($argument),*),
+            Kind::VolumeClaim => $work::<VolumeClaim>($($argument),*),
+            Kind::Template => $work::<SandboxTemplate>($($argument),*),
+            Kind::NetworkPolicy => $work::<NetworkPolicy>($($argument),*),
+            Kind::WarmPool | Kind::Claim => $none,
+        }
+    };
+}
+
+/// Takes in what a write has shown. Whom that wakes.
+///
+/// # Errors
+/// The answer of the API server is no object of its kind.
+pub fn learn(stores: &mut Stores, kind: Kind, object: Value) -> Result<Vec<Wake>, String> {
+    of_kind!(kind, learn_one, Ok(Vec::new()), (stores, object))
+}
+
+/// Takes in that an object is gone. Whom that wakes.
+pub fn forget(stores: &mut Stores, target: &Target) -> Vec<Wake> {
+    of_kind!(target.kind, forget_one, Vec::new(), (stores, target))
+}
+
+fn learn_one<K: Kept>(stores: &mut Stores, object: Value) -> Result<Vec<Wake>, String> {
     let object: K = serde_json::from_value(object).map_err(|error| error.to_string())?;
-    let name = (object.namespace().unwrap_or_default(), object.name_any());
     let change = K::store(stores).learn(object);
-    tracing::debug!(kind = %K::kind(&()), namespace = name.0, name = name.1, news = change.is_some(), "learned");
     Ok(change.map_or_else(Vec::new, |change| K::wakes(stores, &change)))
 }
 
-/// Takes in that an object is gone.
-pub fn forget<K: Kept>(stores: &mut Stores, namespace: &str, name: &str) -> Vec<Wake> {
-    let change = K::store(stores).forget(namespace, name);
+fn forget_one<K: Kept>(stores: &mut Stores, target: &Target) -> Vec<Wake> {
+    let change = K::store(stores).forget(&target.namespace, &target.name);
     change.map_or_else(Vec::new, |change| K::wakes(stores, &change))
 }

@@ -8,6 +8,7 @@ pub mod kinds;
 pub mod queue;
 pub mod sandbox;
 pub mod store;
+pub mod template;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -35,6 +36,23 @@ pub fn sandboxes(workers: usize) -> Controller {
         reference: |stores: &Stores, (namespace, name): &Name| {
             let sandbox = stores.sandboxes.get(namespace, name)?;
             Some(reference(Kind::Sandbox, &sandbox.metadata))
+        },
+    }
+}
+
+/// The controller of SandboxTemplates, for so many at once.
+#[must_use]
+pub fn templates(workers: usize) -> Controller {
+    Controller {
+        kind: Kind::Template,
+        name: "sandboxtemplate-controller",
+        workers,
+        settled: |stores| stores.templates.listed() && stores.policies.listed(),
+        all: |stores| stores.templates.names().cloned().collect(),
+        plan: template::plan,
+        reference: |stores: &Stores, (namespace, name): &Name| {
+            let template = stores.templates.get(namespace, name)?;
+            Some(reference(Kind::Template, &template.metadata))
         },
     }
 }

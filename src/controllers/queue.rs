@@ -68,6 +68,14 @@ impl Queue {
         Some(name)
     }
 
+    /// Notes that an object that is being worked on is looked at with all that is known by now: what wanted it until now
+    /// has been heard. Without this a refused write would be tried again at once, woken by the news of its neighbours.
+    pub fn seen(&mut self, name: &Name) {
+        if let Some(again) = self.working.get_mut(name) {
+            *again = None;
+        }
+    }
+
     /// Gives an object back. It comes again when it was wanted meanwhile.
     pub fn done(&mut self, name: &Name) {
         if let Some(Some(again)) = self.working.remove(name) {
@@ -148,6 +156,18 @@ mod tests {
         queue.done(&name("a"));
         assert_eq!(queue.take(start, 1), None);
         assert_eq!(queue.take(later, 1), Some(name("b")));
+    }
+
+    #[test]
+    fn what_is_heard_during_the_work_is_not_heard_twice() {
+        let start = Instant::now();
+        let mut queue = Queue::default();
+        queue.add(name("a"), start);
+        assert_eq!(queue.take(start, 1), Some(name("a")));
+        queue.add(name("a"), start);
+        queue.seen(&name("a"));
+        queue.done(&name("a"));
+        assert_eq!((queue.take(start, 1), queue.is_empty()), (None, true));
     }
 
     #[test]

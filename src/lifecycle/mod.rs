@@ -6,8 +6,8 @@
 //!
 //! [`pod`], [`service`], [`volume`] are the children of a Sandbox, [`network`] is the one of a SandboxTemplate with the
 //! defaults that templates give to Pods, [`status`] has the conditions of a Sandbox, [`expiry`] tells when sandboxes and
-//! claims end. [`observed`] is what is seen of other objects, [`plan`] what is to be done; [`sandbox`] turns the one into
-//! the other.
+//! claims end. [`observed`] is what is seen of other objects, [`plan`] what is to be done; [`sandbox`] and
+//! [`template`] turn the one into the other.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +24,7 @@ pub mod pod;
 pub mod sandbox;
 pub mod service;
 pub mod status;
+pub mod template;
 pub mod volume;
 
 /// Labels or annotations.

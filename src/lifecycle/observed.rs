@@ -96,6 +96,17 @@ pub struct VolumeClaim {
     pub metadata: ObjectMeta,
 }
 
+/// A network policy.
+#[derive(Resource, Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[resource(inherit = k8s_openapi::api::networking::v1::NetworkPolicy)]
+pub struct NetworkPolicy {
+    /// Its metadata.
+    pub metadata: ObjectMeta,
+    /// Its spec as it is.
+    #[serde(default)]
+    pub spec: Value,
+}
+
 /// Whose an object is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Ownership<'a> {

@@ -155,8 +155,8 @@ pub struct Plan {
     pub actions: Vec<Action>,
     /// What to tell when there is nothing to write.
     pub statement: Option<Statement>,
-    /// Whether something stands in the way, so that the object must be looked at again even without news.
-    pub blocked: bool,
+    /// What stands in the way, in words: the object is looked at again even without news.
+    pub obstacles: Vec<String>,
     /// When to look again in any case.
     pub look_again: Option<Duration>,
 }

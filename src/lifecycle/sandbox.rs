@@ -412,7 +412,7 @@ fn active(observed: &Observed<'_>) -> Plan {
     Plan {
         actions: work.actions,
         statement: statement(observed, &pod, after),
-        blocked: !errors.is_empty(),
+        obstacles: errors,
         look_again: None,
     }
 }
@@ -570,7 +570,7 @@ fn expired(observed: &Observed<'_>) -> Plan {
     Plan {
         actions: work.actions,
         statement,
-        blocked: !done,
+        obstacles: observed.failures.to_vec(),
         look_again: None,
     }
 }

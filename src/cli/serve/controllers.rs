@@ -2,7 +2,7 @@
 
 use clap::{ArgAction, Args};
 
-use crate::config::settings::{Controllers, Election, SettingsError};
+use crate::config::settings::{Controllers, Election, Extensions, SettingsError};
 use crate::model::names;
 
 /// What the controllers do and who may write.
@@ -50,6 +50,26 @@ pub(super) struct ControllerArgs {
         env = "SANDFENCE_SANDBOX_CONCURRENT_WORKERS"
     )]
     sandbox_concurrent_workers: u16,
+    /// Whether the controllers of the extension kinds work as well: so far that of SandboxTemplates.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        default_value_t = false,
+        default_missing_value = "true",
+        env = "SANDFENCE_EXTENSIONS"
+    )]
+    extensions: bool,
+    /// SandboxTemplates written at once.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..),
+        env = "SANDFENCE_SANDBOX_TEMPLATE_CONCURRENT_WORKERS"
+    )]
+    sandbox_template_concurrent_workers: u16,
 }
 
 impl ControllerArgs {
@@ -60,6 +80,8 @@ impl ControllerArgs {
             leader_elect,
             leader_election_namespace: namespace,
             sandbox_concurrent_workers,
+            extensions,
+            sandbox_template_concurrent_workers,
         } = self;
         if !namespace.is_empty() && names::label(&namespace).is_err() {
             return Err(SettingsError::Label {
@@ -73,6 +95,9 @@ impl ControllerArgs {
         Ok(controllers.then(|| Controllers {
             election,
             sandbox_workers: sandbox_concurrent_workers.into(),
+            extensions: extensions.then(|| Extensions {
+                template_workers: sandbox_template_concurrent_workers.into(),
+            }),
         }))
     }
 }

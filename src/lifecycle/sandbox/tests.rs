@@ -414,7 +414,10 @@ fn section_4_7_the_service_follows_the_three_states_of_its_field() {
             named,
             "{wanted} {present:?}"
         );
-        assert_eq!(world.plan().blocked, ready.contains("ReconcilerError"));
+        assert_eq!(
+            !world.plan().obstacles.is_empty(),
+            ready.contains("ReconcilerError")
+        );
     }
 }
 
@@ -424,7 +427,7 @@ fn section_4_3_several_pods_are_told_and_nothing_is_touched() {
     let mut world = running(&json!({"service": true})).with_pod("second", owners, &json!({}));
     let before = world.sandbox["status"].clone();
     let plan = world.plan();
-    assert_eq!((plan.actions, plan.blocked), (vec![], false));
+    assert_eq!((plan.actions, plan.obstacles), (vec![], vec![]));
     let statement = plan.statement.expect("something to tell");
     let note =
         "multiple Pods (2) are controlled by this Sandbox; refusing to choose or create a Pod";
@@ -599,7 +602,7 @@ fn section_4_12_failures_are_told_before_anything_is_tried_again() {
             "Suspended False NotSuspended Sandbox is not suspended",
         ]
     );
-    assert!(world.plan().blocked);
+    assert!(!world.plan().obstacles.is_empty());
     world.failures.clear();
     let again: Vec<String> = world
         .plan()
@@ -712,8 +715,8 @@ fn section_4_8_what_could_not_be_deleted_keeps_the_sandbox() {
         world.failures = vec!["cannot delete Pod".to_owned()];
         let plan = world.plan();
         assert_eq!(
-            (plan.actions, plan.statement, plan.blocked),
-            (vec![], None, true),
+            (plan.actions, plan.statement, plan.obstacles),
+            (vec![], None, world.failures.clone()),
             "{policy}"
         );
     }
