@@ -5,18 +5,19 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::Shared;
 use super::supervise::Tasks;
-use crate::api::v1beta1::{Sandbox, SandboxTemplate};
+use crate::api::v1beta1::{Sandbox, SandboxTemplate, SandboxWarmPool};
 use crate::cluster::lease::{Elector, identity};
-use crate::config::settings::Controllers;
-use crate::controllers::engine::{Engine, Inputs};
+use crate::config::settings::{Controllers, Extensions};
+use crate::controllers::engine::{Context, Engine, Inputs};
 use crate::controllers::kinds::{Kept, News, follow};
 use crate::lifecycle::observed::{NetworkPolicy, Pod, Service, VolumeClaim};
+use crate::lifecycle::warm_pool;
 
 /// News that may wait to be taken in; watches wait when there are more.
 const NEWS: usize = 1_024;
 
 /// Starts everything that the controllers need.
-pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: Controllers) {
+pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: &Controllers) {
     let (sender, news) = mpsc::channel(NEWS);
     watch_kind::<Sandbox>(shared, tasks, "sandboxes-watch", &sender);
     watch_kind::<Pod>(shared, tasks, "pods-watch", &sender);
@@ -26,11 +27,13 @@ pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: Controllers) {
     if let Some(extensions) = &settings.extensions {
         watch_kind::<SandboxTemplate>(shared, tasks, "templates-watch", &sender);
         watch_kind::<NetworkPolicy>(shared, tasks, "network-policies-watch", &sender);
+        watch_kind::<SandboxWarmPool>(shared, tasks, "warm-pools-watch", &sender);
         controllers.push(crate::controllers::templates(extensions.template_workers));
+        controllers.push(crate::controllers::warm_pools(extensions.pool_workers));
     }
     let (leading, leads) = watch::channel(settings.election.is_none());
     let quiet = CancellationToken::new();
-    if let Some(election) = settings.election {
+    if let Some(election) = settings.election.clone() {
         let namespace = election
             .namespace
             .unwrap_or_else(|| shared.client.default_namespace().to_owned());
@@ -46,7 +49,7 @@ pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: Controllers) {
     }
     let engine = Engine::new(
         shared.client.clone(),
-        shared.settings.cluster_domain.clone(),
+        context(shared, settings.extensions.as_ref()),
         controllers,
         shared.metrics.clone(),
     );
@@ -57,6 +60,19 @@ pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: Controllers) {
         quiet,
     };
     tasks.spawn_draining("controllers", engine.run(inputs));
+}
+
+fn context(shared: &Shared, extensions: Option<&Extensions>) -> Context {
+    let pools = extensions.cloned().unwrap_or_default();
+    Context {
+        cluster_domain: shared.settings.cluster_domain.clone(),
+        pools: warm_pool::Settings {
+            max_batch: pools.max_batch,
+            grace: pools.grace,
+            recheck: pools.recheck,
+            evictable: pools.evictable,
+        },
+    }
 }
 
 fn watch_kind<K: Kept>(

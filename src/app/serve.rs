@@ -143,8 +143,8 @@ pub async fn run(mut settings: Settings) -> Result<(), ServeError> {
     shared.spawn_servers(&mut tasks, listeners)?;
     let authority = shared.spawn_certificates(&mut tasks);
     let interests = shared.spawn_snapshots(&mut tasks);
-    if let Some(controllers) = shared.settings.controllers.clone() {
-        controllers::spawn(&shared, &mut tasks, controllers);
+    if let Some(settings) = &shared.settings.controllers {
+        controllers::spawn(&shared, &mut tasks, settings);
     }
     if shared.settings.register {
         shared.spawn_conversion(&mut tasks, authority.clone());

@@ -356,6 +356,11 @@ mod tests {
             "--sandbox-concurrent-workers=7",
             "--extensions",
             "--sandbox-template-concurrent-workers=3",
+            "--sandbox-warm-pool-concurrent-workers=4",
+            "--sandbox-warm-pool-max-batch-size=5",
+            "--sandbox-warm-pool-readiness-grace-period=1m30s",
+            "--sandbox-warm-pool-unschedulable-recheck-interval=1.5s",
+            "--enable-warm-pool-eviction=false",
             "--cert-dir=/certs",
             "--metrics-bind-address=[::1]:1",
             "--drain-seconds=3",
@@ -380,6 +385,11 @@ mod tests {
                 sandbox_workers: 7,
                 extensions: Some(Extensions {
                     template_workers: 3,
+                    pool_workers: 4,
+                    max_batch: 5,
+                    grace: Duration::from_secs(90),
+                    recheck: Duration::from_millis(1_500),
+                    evictable: false,
                 }),
             }),
             profiles: vec!["restricted".to_owned()],
@@ -409,6 +419,10 @@ mod tests {
     fn controllers_can_be_switched_off_and_their_lease_put_elsewhere() {
         let of = |args: &[&str]| parse(args).map(|settings| settings.controllers);
         assert_eq!(of(&["--controllers=false"]), Ok(None));
+        assert_eq!(
+            of(&["--extensions"]).map(|found| found.and_then(|found| found.extensions)),
+            Ok(Some(Extensions::default()))
+        );
         let elsewhere = of(&["--leader-elect", "--leader-election-namespace=x"]);
         assert_eq!(
             elsewhere.map(|found| found.and_then(|found| found.election)),

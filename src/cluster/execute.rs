@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use kube::Client;
 use kube::Resource as _;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions};
@@ -13,7 +14,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 use super::client::{self, ClientError};
-use crate::lifecycle::plan::{Action, Kind, Target, Write};
+use crate::lifecycle::plan::{Action, IN_BATCHES, Kind, Target, Write};
 
 /// What a write showed.
 #[derive(Clone, Debug, PartialEq)]
@@ -66,22 +67,42 @@ impl Executor {
     /// Performs `actions`. A failure leaves out the rest of its step and nothing else.
     pub async fn perform(&self, actions: Vec<Action>) -> Done {
         let mut done = Done::default();
-        let mut broken: Option<u8> = None;
-        for action in actions {
-            if broken == Some(action.step) {
-                continue;
-            }
-            // The semaphore is never closed; without a permit the write would only be less orderly.
-            let _slot = self.slots.acquire().await;
-            match write(&self.client, &action).await {
-                Ok(news) => done.news.extend(news),
-                Err(failure) => {
-                    broken = Some(action.step);
-                    done.failures.push(failure);
+        let mut rest = &actions[..];
+        while let Some(first) = rest.first() {
+            let same = rest.iter().take_while(|action| action.step == first.step);
+            let (step, others) = rest.split_at(same.count());
+            rest = others;
+            let mut size = 1;
+            let mut left = step;
+            while !left.is_empty() {
+                let (batch, others) = left.split_at(size.min(left.len()));
+                left = others;
+                if !self.batch(batch, &mut done).await {
+                    break;
+                }
+                if first.step >= IN_BATCHES {
+                    size *= 2;
                 }
             }
         }
         done
+    }
+
+    /// Performs writes at once. Whether all of them worked.
+    async fn batch(&self, batch: &[Action], done: &mut Done) -> bool {
+        let writes = batch.iter().map(async |action| {
+            // The semaphore is never closed; without a permit the write would only be less orderly.
+            let _slot = self.slots.acquire().await;
+            write(&self.client, action).await
+        });
+        let before = done.failures.len();
+        for result in join_all(writes).await {
+            match result {
+                Ok(news) => done.news.extend(news),
+                Err(failure) => done.failures.push(failure),
+            }
+        }
+        done.failures.len() == before
     }
 }
 
@@ -95,7 +116,11 @@ async fn write(client: &Client, action: &Action) -> Result<Option<News>, Failure
         Write::Status(_) => "patch the status of",
         Write::Delete { .. } => "delete",
     };
-    let what = format!("cannot {verb} {kind} \"{}\"", target.name);
+    let what = if target.name.is_empty() {
+        format!("cannot {verb} a {kind}")
+    } else {
+        format!("cannot {verb} {kind} \"{}\"", target.name)
+    };
     let wrong = |text: String| Failure {
         text: format!("{what}: {text}"),
         transient: false,

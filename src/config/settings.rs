@@ -252,6 +252,30 @@ pub struct Controllers {
 pub struct Extensions {
     /// Templates written at once.
     pub template_workers: usize,
+    /// Pools written at once.
+    pub pool_workers: usize,
+    /// Members of a pool created or deleted in one go.
+    pub max_batch: usize,
+    /// How long a member of a pool may take to become ready.
+    pub grace: Duration,
+    /// How often members that find no room are looked at.
+    pub recheck: Duration,
+    /// Whether an autoscaler may evict members of pools.
+    pub evictable: bool,
+}
+
+impl Default for Extensions {
+    /// Upstream's.
+    fn default() -> Self {
+        Self {
+            template_workers: 1,
+            pool_workers: 1,
+            max_batch: 300,
+            grace: Duration::from_secs(300),
+            recheck: Duration::from_secs(60),
+            evictable: true,
+        }
+    }
 }
 
 /// How replicas agree on the one that writes.

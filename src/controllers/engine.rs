@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Client;
 use kube::runtime::events::{Event as Published, EventType, Recorder, Reporter};
+use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -21,6 +22,7 @@ use super::queue::{Queue, Trouble};
 use super::store::Name;
 use crate::cluster::execute::{self, Done, Executor};
 use crate::lifecycle::plan::{Action, Event, Kind, Plan, Statement, Target, Write};
+use crate::lifecycle::warm_pool;
 use crate::telemetry::metrics::{ControllerLabels, Metrics, PassLabels};
 
 /// Events of watches taken in before anything is done: a list of thousands is one look at each, not two.
@@ -41,10 +43,21 @@ pub struct Look<'a> {
     pub stores: &'a Stores,
     /// What the last writes came to.
     pub failures: &'a [String],
-    /// Domain of the cluster's DNS.
-    pub cluster_domain: &'a str,
+    /// Reason of the last event that was published about the object.
+    pub told: Option<&'static str>,
+    /// What all objects have in common.
+    pub context: &'a Context,
     /// The time.
     pub now: Timestamp,
+}
+
+/// What all objects have in common.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// Domain of the cluster's DNS.
+    pub cluster_domain: String,
+    /// How pools are kept.
+    pub pools: warm_pool::Settings,
 }
 
 /// A controller: a row of the table.
@@ -82,6 +95,8 @@ struct Running {
     passes: HashMap<Name, Pass>,
     /// Since when something waits to be told.
     held: HashMap<Name, Instant>,
+    /// Reason of the last event about an object.
+    told: HashMap<Name, &'static str>,
     recorder: Recorder,
 }
 
@@ -109,7 +124,7 @@ pub struct Inputs {
 /// The loop.
 pub struct Engine {
     executor: Executor,
-    cluster_domain: String,
+    context: Context,
     metrics: Metrics,
     stores: Stores,
     running: Vec<Running>,
@@ -123,7 +138,7 @@ impl Engine {
     #[must_use]
     pub fn new(
         client: Client,
-        cluster_domain: String,
+        context: Context,
         controllers: Vec<Controller>,
         metrics: Metrics,
     ) -> Self {
@@ -141,11 +156,12 @@ impl Engine {
                 queue: Queue::default(),
                 passes: HashMap::new(),
                 held: HashMap::new(),
+                told: HashMap::new(),
             })
             .collect();
         Self {
             executor: Executor::new(client),
-            cluster_domain,
+            context,
             metrics,
             stores: Stores::default(),
             running,
@@ -220,6 +236,7 @@ impl Engine {
         for running in &mut self.running {
             running.passes.clear();
             running.held.clear();
+            running.told.clear();
             running.queue.clear();
             if leading {
                 for name in (running.controller.all)(&self.stores) {
@@ -295,11 +312,13 @@ impl Engine {
         let look = Look {
             stores: &self.stores,
             failures: &pass.failures,
-            cluster_domain: &self.cluster_domain,
+            told: running.told.get(&name).copied(),
+            context: &self.context,
             now: Timestamp::now(),
         };
         let Some(plan) = (running.controller.plan)(&look, &name) else {
             running.held.remove(&name);
+            running.told.remove(&name);
             self.end(index, &name, None);
             return;
         };
@@ -319,20 +338,29 @@ impl Engine {
             }
         };
         match plan.statement {
-            Some(statement) if due => self.tell(index, name, statement),
+            Some(Statement {
+                status: Some(status),
+                events,
+                ..
+            }) if due => self.tell(index, name, status, events),
+            Some(Statement { ref events, .. }) if due => {
+                let events = events.clone();
+                self.publish(index, &name, events);
+                self.end(index, &name, Some(&plan));
+            }
             _ => self.end(index, &name, Some(&plan)),
         }
     }
 
-    fn tell(&mut self, index: usize, name: Name, statement: Statement) {
+    fn tell(&mut self, index: usize, name: Name, status: Value, events: Vec<Event>) {
         let running = &mut self.running[index];
         running.held.remove(&name);
         let action = Action {
             target: Target::new(running.controller.kind, &name.0, &name.1),
-            write: Write::Status(statement.status),
+            write: Write::Status(status),
             step: 0,
         };
-        self.execute(index, name, vec![action], Some(statement.events));
+        self.execute(index, name, vec![action], Some(events));
     }
 
     fn execute(
@@ -415,11 +443,12 @@ impl Engine {
     }
 
     fn publish(&mut self, index: usize, name: &Name, events: Vec<Event>) {
-        let running = &self.running[index];
+        let running = &mut self.running[index];
         let Some(reference) = (running.controller.reference)(&self.stores, name) else {
             return;
         };
         for event in events {
+            running.told.insert(name.clone(), event.reason);
             let recorder = running.recorder.clone();
             let reference = reference.clone();
             if self.publishing.len() >= EVENTS {

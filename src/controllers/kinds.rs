@@ -16,12 +16,13 @@ use tokio::sync::mpsc;
 
 use super::store::{Change, Name, Store};
 use crate::api::keys::labels;
-use crate::api::v1beta1::{GROUP, Sandbox, SandboxTemplate};
+use crate::api::v1beta1::{GROUP, Sandbox, SandboxTemplate, SandboxWarmPool};
 use crate::cluster::backoff::Backoff;
 use crate::cluster::client::causes;
 use crate::lifecycle::network;
 use crate::lifecycle::observed::{self, NetworkPolicy, Pod, Service, VolumeClaim, label};
 use crate::lifecycle::plan::{Kind, Target};
+use crate::lifecycle::warm_pool::pool_of;
 use crate::model::gvk::split_api_version;
 use crate::telemetry::metrics::Metrics;
 
@@ -31,7 +32,7 @@ const PAGE: u32 = 500;
 /// Everything that is known of the cluster.
 #[derive(Debug)]
 pub struct Stores {
-    /// Sandboxes.
+    /// Sandboxes, found by the hash of their pool.
     pub sandboxes: Store<Sandbox>,
     /// Pods, found by the hash of their Sandbox.
     pub pods: Store<Pod>,
@@ -43,17 +44,20 @@ pub struct Stores {
     pub templates: Store<SandboxTemplate>,
     /// Network policies.
     pub policies: Store<NetworkPolicy>,
+    /// Pools, found by the name of their template.
+    pub pools: Store<SandboxWarmPool>,
 }
 
 impl Default for Stores {
     fn default() -> Self {
         Self {
-            sandboxes: Store::new(|_| None),
+            sandboxes: Store::new(|sandbox| label(&sandbox.metadata, labels::WARM_POOL_SANDBOX)),
             pods: Store::new(|pod| label(&pod.metadata, labels::SANDBOX_NAME_HASH)),
             services: Store::new(|_| None),
             volume_claims: Store::new(|_| None),
             templates: Store::new(|_| None),
             policies: Store::new(|_| None),
+            pools: Store::new(|pool| Some(&pool.spec.sandbox_template_ref.name)),
         }
     }
 }
@@ -83,8 +87,14 @@ impl Kept for Sandbox {
         &mut stores.sandboxes
     }
 
+    /// Itself and the pools whose member it is or was.
     fn wakes(_: &Stores, change: &Change<Self>) -> Vec<Wake> {
-        vec![(Kind::Sandbox, change.name.clone())]
+        let mut found = vec![(Kind::Sandbox, change.name.clone())];
+        for sandbox in [&change.old, &change.new].into_iter().flatten() {
+            let pool = pool_of(sandbox).map(str::to_owned);
+            found.extend(pool.map(|pool| (Kind::WarmPool, (change.name.0.clone(), pool))));
+        }
+        found
     }
 }
 
@@ -124,8 +134,26 @@ impl Kept for SandboxTemplate {
         &mut stores.templates
     }
 
+    /// Itself and the pools that use it.
+    fn wakes(stores: &Stores, change: &Change<Self>) -> Vec<Wake> {
+        let (namespace, name) = &change.name;
+        let pools = stores.pools.tagged(namespace, name).map(|pool| {
+            let pool = observed::name(&pool.metadata).to_owned();
+            (Kind::WarmPool, (namespace.clone(), pool))
+        });
+        std::iter::once((Kind::Template, change.name.clone()))
+            .chain(pools)
+            .collect()
+    }
+}
+
+impl Kept for SandboxWarmPool {
+    fn store(stores: &mut Stores) -> &mut Store<Self> {
+        &mut stores.pools
+    }
+
     fn wakes(_: &Stores, change: &Change<Self>) -> Vec<Wake> {
-        vec![(Kind::Template, change.name.clone())]
+        vec![(Kind::WarmPool, change.name.clone())]
     }
 }
 
@@ -257,7 +285,8 @@ macro_rules! of_kind {
             Kind::VolumeClaim => $work::<VolumeClaim>($($argument),*),
             Kind::Template => $work::<SandboxTemplate>($($argument),*),
             Kind::NetworkPolicy => $work::<NetworkPolicy>($($argument),*),
-            Kind::WarmPool | Kind::Claim => $none,
+            Kind::WarmPool => $work::<SandboxWarmPool>($($argument),*),
+            Kind::Claim => $none,
         }
     };
 }

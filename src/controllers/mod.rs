@@ -9,6 +9,7 @@ pub mod queue;
 pub mod sandbox;
 pub mod store;
 pub mod template;
+pub mod warm_pool;
 
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -53,6 +54,28 @@ pub fn templates(workers: usize) -> Controller {
         reference: |stores: &Stores, (namespace, name): &Name| {
             let template = stores.templates.get(namespace, name)?;
             Some(reference(Kind::Template, &template.metadata))
+        },
+    }
+}
+
+/// The controller of SandboxWarmPools, for so many at once.
+#[must_use]
+pub fn warm_pools(workers: usize) -> Controller {
+    Controller {
+        kind: Kind::WarmPool,
+        name: "sandboxwarmpool-controller",
+        workers,
+        settled: |stores| {
+            stores.pools.listed()
+                && stores.templates.listed()
+                && stores.sandboxes.listed()
+                && stores.pods.listed()
+        },
+        all: |stores| stores.pools.names().cloned().collect(),
+        plan: warm_pool::plan,
+        reference: |stores: &Stores, (namespace, name): &Name| {
+            let pool = stores.pools.get(namespace, name)?;
+            Some(reference(Kind::WarmPool, &pool.metadata))
         },
     }
 }

@@ -34,7 +34,7 @@ pub fn plan(look: &Look<'_>, (namespace, name): &Name) -> Option<Plan> {
         service: stores.services.get(namespace, name),
         volume_claims,
         failures: look.failures,
-        cluster_domain: look.cluster_domain,
+        cluster_domain: &look.context.cluster_domain,
         now: look.now,
     }))
 }

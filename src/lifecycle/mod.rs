@@ -6,8 +6,8 @@
 //!
 //! [`pod`], [`service`], [`volume`] are the children of a Sandbox, [`network`] is the one of a SandboxTemplate with the
 //! defaults that templates give to Pods, [`status`] has the conditions of a Sandbox, [`expiry`] tells when sandboxes and
-//! claims end. [`observed`] is what is seen of other objects, [`plan`] what is to be done; [`sandbox`] and
-//! [`template`] turn the one into the other.
+//! claims end. [`observed`] is what is seen of other objects, [`plan`] what is to be done; [`sandbox`],
+//! [`template`] and [`warm_pool`] turn the one into the other. [`blueprint`] is what templates make sandboxes of.
 
 use std::collections::BTreeMap;
 
@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use crate::api::v1beta1::{self, Sandbox};
 use crate::model::gvk::split_api_version;
 
+pub mod blueprint;
 pub mod expiry;
 pub mod network;
 pub mod observed;
@@ -26,6 +27,7 @@ pub mod service;
 pub mod status;
 pub mod template;
 pub mod volume;
+pub mod warm_pool;
 
 /// Labels or annotations.
 pub type Texts = BTreeMap<String, String>;

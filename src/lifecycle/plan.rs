@@ -124,6 +124,10 @@ pub struct Action {
     pub step: u8,
 }
 
+/// Writes of steps from this one on do not depend on each other: they are performed at once, in batches of 1, 2, 4, 8 and
+/// so on, so that what cannot work is not tried a hundred times.
+pub const IN_BATCHES: u8 = 16;
+
 /// An event to publish about the object that the plan is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -140,8 +144,8 @@ pub struct Event {
 /// What is to be told about an object once its writes are done.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Statement {
-    /// The merge patch of its status.
-    pub status: Value,
+    /// The merge patch of its status; absent where there is only an event to publish.
+    pub status: Option<Value>,
     /// How long the telling may wait for more to tell: what is over in a moment needs no write of its own.
     pub patience: Duration,
     /// Events that go with it.

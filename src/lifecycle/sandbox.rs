@@ -516,7 +516,7 @@ fn statement(
         note: c.message.clone(),
     });
     Some(Statement {
-        status: patch,
+        status: Some(patch),
         patience,
         events: events.into_iter().collect(),
     })
@@ -577,7 +577,7 @@ fn expired(observed: &Observed<'_>) -> Plan {
 
 fn told_at_once(before: &SandboxStatus, after: &SandboxStatus) -> Option<Statement> {
     Some(Statement {
-        status: difference(&json!(before), &json!(after))?,
+        status: Some(difference(&json!(before), &json!(after))?),
         patience: Duration::ZERO,
         events: Vec::new(),
     })

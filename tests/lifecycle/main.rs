@@ -9,6 +9,7 @@ mod election;
 mod expiry;
 mod failures;
 mod harness;
+mod pool;
 mod running;
 mod service;
 mod suspend;

@@ -1,7 +1,10 @@
 //! The flags of the controllers, with upstream's names where upstream has them (contract 8.1).
 
+use std::time::Duration;
+
 use clap::{ArgAction, Args};
 
+use crate::cel::lib::time::parse_duration;
 use crate::config::settings::{Controllers, Election, Extensions, SettingsError};
 use crate::model::names;
 
@@ -50,7 +53,15 @@ pub(super) struct ControllerArgs {
         env = "SANDFENCE_SANDBOX_CONCURRENT_WORKERS"
     )]
     sandbox_concurrent_workers: u16,
-    /// Whether the controllers of the extension kinds work as well: so far that of SandboxTemplates.
+    #[command(flatten)]
+    extensions: ExtensionArgs,
+}
+
+/// What the controllers of the extension kinds do.
+#[derive(Debug, Args)]
+struct ExtensionArgs {
+    /// Whether the controllers of the extension kinds work as well: so far those of SandboxTemplates and
+    /// SandboxWarmPools.
     #[arg(
         long,
         value_name = "BOOL",
@@ -70,6 +81,84 @@ pub(super) struct ControllerArgs {
         env = "SANDFENCE_SANDBOX_TEMPLATE_CONCURRENT_WORKERS"
     )]
     sandbox_template_concurrent_workers: u16,
+    /// SandboxWarmPools written at once.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u16).range(1..),
+        env = "SANDFENCE_SANDBOX_WARM_POOL_CONCURRENT_WORKERS"
+    )]
+    sandbox_warm_pool_concurrent_workers: u16,
+    /// Members of a pool created or deleted in one go.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 300,
+        value_parser = clap::value_parser!(u16).range(1..),
+        env = "SANDFENCE_SANDBOX_WARM_POOL_MAX_BATCH_SIZE"
+    )]
+    sandbox_warm_pool_max_batch_size: u16,
+    /// How long a member of a pool may take to become ready before it is replaced.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "5m",
+        value_parser = duration,
+        env = "SANDFENCE_SANDBOX_WARM_POOL_READINESS_GRACE_PERIOD"
+    )]
+    sandbox_warm_pool_readiness_grace_period: Duration,
+    /// How often members of a pool that find no room are looked at.
+    #[arg(
+        long,
+        value_name = "DURATION",
+        default_value = "1m",
+        value_parser = duration,
+        env = "SANDFENCE_SANDBOX_WARM_POOL_UNSCHEDULABLE_RECHECK_INTERVAL"
+    )]
+    sandbox_warm_pool_unschedulable_recheck_interval: Duration,
+    /// Whether a cluster autoscaler may evict members of pools.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        default_value_t = true,
+        default_missing_value = "true",
+        env = "SANDFENCE_ENABLE_WARM_POOL_EVICTION"
+    )]
+    enable_warm_pool_eviction: bool,
+}
+
+/// A duration as Go programs take it, longer than nothing.
+fn duration(text: &str) -> Result<Duration, String> {
+    let nanos = parse_duration(text).and_then(|nanos| u64::try_from(nanos).ok());
+    nanos
+        .filter(|nanos| *nanos > 0)
+        .map(Duration::from_nanos)
+        .ok_or_else(|| "expected a duration longer than zero, such as 90s, 5m or 1h30m".to_owned())
+}
+
+impl ExtensionArgs {
+    fn settings(self) -> Option<Extensions> {
+        let Self {
+            extensions,
+            sandbox_template_concurrent_workers: template_workers,
+            sandbox_warm_pool_concurrent_workers: pool_workers,
+            sandbox_warm_pool_max_batch_size: max_batch,
+            sandbox_warm_pool_readiness_grace_period: grace,
+            sandbox_warm_pool_unschedulable_recheck_interval: recheck,
+            enable_warm_pool_eviction: evictable,
+        } = self;
+        extensions.then(|| Extensions {
+            template_workers: template_workers.into(),
+            pool_workers: pool_workers.into(),
+            max_batch: max_batch.into(),
+            grace,
+            recheck,
+            evictable,
+        })
+    }
 }
 
 impl ControllerArgs {
@@ -81,7 +170,6 @@ impl ControllerArgs {
             leader_election_namespace: namespace,
             sandbox_concurrent_workers,
             extensions,
-            sandbox_template_concurrent_workers,
         } = self;
         if !namespace.is_empty() && names::label(&namespace).is_err() {
             return Err(SettingsError::Label {
@@ -95,9 +183,7 @@ impl ControllerArgs {
         Ok(controllers.then(|| Controllers {
             election,
             sandbox_workers: sandbox_concurrent_workers.into(),
-            extensions: extensions.then(|| Extensions {
-                template_workers: sandbox_template_concurrent_workers.into(),
-            }),
+            extensions: extensions.settings(),
         }))
     }
 }

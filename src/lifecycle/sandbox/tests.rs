@@ -106,7 +106,8 @@ impl World {
                     return told;
                 };
                 told.push(format!("status after {} s", statement.patience.as_secs()));
-                merge(&mut self.sandbox["status"], &statement.status);
+                let status = statement.status.expect("a status to write");
+                merge(&mut self.sandbox["status"], &status);
             }
             for action in plan.actions {
                 told.push(self.perform(action));
@@ -711,7 +712,8 @@ fn section_4_8_what_could_not_be_deleted_keeps_the_sandbox() {
         let mut world = running(&json!({"shutdownPolicy": policy}));
         world.sandbox["spec"]["shutdownTime"] = json!(NOW);
         let statement = world.plan().statement.expect("the end is told");
-        merge(&mut world.sandbox["status"], &statement.status);
+        let status = statement.status.expect("a status to write");
+        merge(&mut world.sandbox["status"], &status);
         world.failures = vec!["cannot delete Pod".to_owned()];
         let plan = world.plan();
         assert_eq!(
