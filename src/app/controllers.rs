@@ -5,13 +5,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::Shared;
 use super::supervise::Tasks;
-use crate::api::v1beta1::{Sandbox, SandboxTemplate, SandboxWarmPool};
+use crate::api::v1beta1::{Sandbox, SandboxClaim, SandboxTemplate, SandboxWarmPool};
 use crate::cluster::lease::{Elector, identity};
 use crate::config::settings::{Controllers, Extensions};
 use crate::controllers::engine::{Context, Engine, Inputs};
 use crate::controllers::kinds::{Kept, News, follow};
 use crate::lifecycle::observed::{NetworkPolicy, Pod, Service, VolumeClaim};
-use crate::lifecycle::warm_pool;
+use crate::lifecycle::{claim, warm_pool};
 
 /// News that may wait to be taken in; watches wait when there are more.
 const NEWS: usize = 1_024;
@@ -29,7 +29,9 @@ pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: &Controllers) 
         watch_kind::<NetworkPolicy>(shared, tasks, "network-policies-watch", &sender);
         watch_kind::<SandboxWarmPool>(shared, tasks, "warm-pools-watch", &sender);
         controllers.push(crate::controllers::templates(extensions.template_workers));
+        watch_kind::<SandboxClaim>(shared, tasks, "claims-watch", &sender);
         controllers.push(crate::controllers::warm_pools(extensions.pool_workers));
+        controllers.push(crate::controllers::claims(extensions.claim_workers));
     }
     let (leading, leads) = watch::channel(settings.election.is_none());
     let quiet = CancellationToken::new();
@@ -63,14 +65,19 @@ pub(super) fn spawn(shared: &Shared, tasks: &mut Tasks, settings: &Controllers) 
 }
 
 fn context(shared: &Shared, extensions: Option<&Extensions>) -> Context {
-    let pools = extensions.cloned().unwrap_or_default();
+    let extensions = extensions.cloned().unwrap_or_default();
     Context {
         cluster_domain: shared.settings.cluster_domain.clone(),
         pools: warm_pool::Settings {
-            max_batch: pools.max_batch,
-            grace: pools.grace,
-            recheck: pools.recheck,
-            evictable: pools.evictable,
+            max_batch: extensions.max_batch,
+            grace: extensions.grace,
+            recheck: extensions.recheck,
+            evictable: extensions.evictable,
+        },
+        claims: claim::Settings {
+            annotate: extensions.annotate_claims,
+            events: extensions.claim_events,
+            domains: extensions.label_domains,
         },
     }
 }

@@ -262,6 +262,14 @@ pub struct Extensions {
     pub recheck: Duration,
     /// Whether an autoscaler may evict members of pools.
     pub evictable: bool,
+    /// Claims written at once.
+    pub claim_workers: usize,
+    /// Whether events about claims are published.
+    pub claim_events: bool,
+    /// Whether claims are told when they were first seen and first ready.
+    pub annotate_claims: bool,
+    /// Domains that labels of claims may have.
+    pub label_domains: Vec<String>,
 }
 
 impl Default for Extensions {
@@ -274,6 +282,10 @@ impl Default for Extensions {
             grace: Duration::from_secs(300),
             recheck: Duration::from_secs(60),
             evictable: true,
+            claim_workers: 50,
+            claim_events: true,
+            annotate_claims: true,
+            label_domains: vec!["sandbox.users.io".to_owned()],
         }
     }
 }

@@ -22,7 +22,7 @@ use super::queue::{Queue, Trouble};
 use super::store::Name;
 use crate::cluster::execute::{self, Done, Executor};
 use crate::lifecycle::plan::{Action, Event, Kind, Plan, Statement, Target, Write};
-use crate::lifecycle::warm_pool;
+use crate::lifecycle::{claim, warm_pool};
 use crate::telemetry::metrics::{ControllerLabels, Metrics, PassLabels};
 
 /// Events of watches taken in before anything is done: a list of thousands is one look at each, not two.
@@ -45,6 +45,8 @@ pub struct Look<'a> {
     pub failures: &'a [String],
     /// Reason of the last event that was published about the object.
     pub told: Option<&'static str>,
+    /// Sandboxes that others of the kind are about to take, by namespace and name.
+    pub reserved: &'a HashMap<Name, String>,
     /// What all objects have in common.
     pub context: &'a Context,
     /// The time.
@@ -58,6 +60,8 @@ pub struct Context {
     pub cluster_domain: String,
     /// How pools are kept.
     pub pools: warm_pool::Settings,
+    /// How claims are served.
+    pub claims: claim::Settings,
 }
 
 /// A controller: a row of the table.
@@ -97,6 +101,8 @@ struct Running {
     held: HashMap<Name, Instant>,
     /// Reason of the last event about an object.
     told: HashMap<Name, &'static str>,
+    /// Sandboxes that are about to be taken, each with the name of the claim that does.
+    reserved: HashMap<Name, String>,
     recorder: Recorder,
 }
 
@@ -157,6 +163,7 @@ impl Engine {
                 passes: HashMap::new(),
                 held: HashMap::new(),
                 told: HashMap::new(),
+                reserved: HashMap::new(),
             })
             .collect();
         Self {
@@ -237,6 +244,7 @@ impl Engine {
             running.passes.clear();
             running.held.clear();
             running.told.clear();
+            running.reserved.clear();
             running.queue.clear();
             if leading {
                 for name in (running.controller.all)(&self.stores) {
@@ -313,6 +321,7 @@ impl Engine {
             stores: &self.stores,
             failures: &pass.failures,
             told: running.told.get(&name).copied(),
+            reserved: &running.reserved,
             context: &self.context,
             now: Timestamp::now(),
         };
@@ -327,6 +336,10 @@ impl Engine {
             return;
         }
         if !plan.actions.is_empty() && !pass.stuck {
+            if let Some(sandbox) = plan.reserves {
+                let key = (name.0.clone(), sandbox);
+                running.reserved.insert(key, name.1.clone());
+            }
             self.execute(index, name, plan.actions, None);
             return;
         }
@@ -485,6 +498,9 @@ impl Engine {
     fn end(&mut self, index: usize, name: &Name, plan: Option<&Plan>) {
         let running = &mut self.running[index];
         let pass = running.passes.remove(name).unwrap_or_default();
+        let (namespace, claim) = name;
+        let ours = |(of, _): &Name, by: &String| of == namespace && by == claim;
+        running.reserved.retain(|sandbox, by| !ours(sandbox, by));
         let now = Instant::now();
         running.queue.done(name);
         let obstacles = plan.map_or(&[][..], |plan| &plan.obstacles);

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use futures::StreamExt as _;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::core::NamespaceResourceScope;
@@ -15,12 +16,16 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::store::{Change, Name, Store};
-use crate::api::keys::labels;
-use crate::api::v1beta1::{GROUP, Sandbox, SandboxTemplate, SandboxWarmPool};
+use crate::api::keys::{annotations, labels};
+use crate::api::v1beta1::{
+    EXTENSIONS_GROUP, GROUP, Sandbox, SandboxClaim, SandboxTemplate, SandboxWarmPool,
+};
 use crate::cluster::backoff::Backoff;
 use crate::cluster::client::causes;
 use crate::lifecycle::network;
-use crate::lifecycle::observed::{self, NetworkPolicy, Pod, Service, VolumeClaim, label};
+use crate::lifecycle::observed::{
+    self, NetworkPolicy, Pod, Service, VolumeClaim, annotation, label,
+};
 use crate::lifecycle::plan::{Kind, Target};
 use crate::lifecycle::warm_pool::pool_of;
 use crate::model::gvk::split_api_version;
@@ -46,20 +51,48 @@ pub struct Stores {
     pub policies: Store<NetworkPolicy>,
     /// Pools, found by the name of their template.
     pub pools: Store<SandboxWarmPool>,
+    /// Claims, found by their pool and by the Sandbox that they have written down.
+    pub claims: Store<SandboxClaim>,
 }
 
 impl Default for Stores {
     fn default() -> Self {
         Self {
-            sandboxes: Store::new(|sandbox| label(&sandbox.metadata, labels::WARM_POOL_SANDBOX)),
-            pods: Store::new(|pod| label(&pod.metadata, labels::SANDBOX_NAME_HASH)),
-            services: Store::new(|_| None),
-            volume_claims: Store::new(|_| None),
-            templates: Store::new(|_| None),
-            policies: Store::new(|_| None),
-            pools: Store::new(|pool| Some(&pool.spec.sandbox_template_ref.name)),
+            sandboxes: Store::new(|sandbox| {
+                tagged_by(&sandbox.metadata, labels::WARM_POOL_SANDBOX)
+            }),
+            pods: Store::new(|pod| tagged_by(&pod.metadata, labels::SANDBOX_NAME_HASH)),
+            services: Store::new(|_| Vec::new()),
+            volume_claims: Store::new(|_| Vec::new()),
+            templates: Store::new(|_| Vec::new()),
+            policies: Store::new(|_| Vec::new()),
+            pools: Store::new(|pool| vec![pool.spec.sandbox_template_ref.name.clone()]),
+            claims: Store::new(|claim| {
+                let taken = annotation(&claim.metadata, annotations::SANDBOX_NAME).map(taken);
+                let pool = of_pool(&claim.spec.warm_pool_ref.name);
+                taken.into_iter().chain([pool]).collect()
+            }),
         }
     }
+}
+
+/// The value of a label as a tag.
+fn tagged_by(metadata: &ObjectMeta, key: &str) -> Vec<String> {
+    label(metadata, key)
+        .map(str::to_owned)
+        .into_iter()
+        .collect()
+}
+
+/// Tag of the claims that have written down this Sandbox.
+#[must_use]
+pub fn taken(sandbox: &str) -> String {
+    format!("taken/{sandbox}")
+}
+
+/// Tag of the claims of a pool.
+fn of_pool(pool: &str) -> String {
+    format!("pool/{pool}")
 }
 
 /// An object to look at, by the kind whose controller does.
@@ -87,12 +120,16 @@ impl Kept for Sandbox {
         &mut stores.sandboxes
     }
 
-    /// Itself and the pools whose member it is or was.
+    /// Itself, and the pools and claims whose it is or was.
     fn wakes(_: &Stores, change: &Change<Self>) -> Vec<Wake> {
         let mut found = vec![(Kind::Sandbox, change.name.clone())];
         for sandbox in [&change.old, &change.new].into_iter().flatten() {
-            let pool = pool_of(sandbox).map(str::to_owned);
-            found.extend(pool.map(|pool| (Kind::WarmPool, (change.name.0.clone(), pool))));
+            let pool = pool_of(sandbox).map(|pool| (Kind::WarmPool, pool));
+            let claim = controller_of(sandbox, EXTENSIONS_GROUP, "SandboxClaim");
+            let claim = claim.map(|claim| (Kind::Claim, claim));
+            for (kind, owner) in pool.into_iter().chain(claim) {
+                found.push((kind, (change.name.0.clone(), owner.to_owned())));
+            }
         }
         found
     }
@@ -134,16 +171,18 @@ impl Kept for SandboxTemplate {
         &mut stores.templates
     }
 
-    /// Itself and the pools that use it.
+    /// Itself and the pools that use it; when it is new, the claims of those pools too.
     fn wakes(stores: &Stores, change: &Change<Self>) -> Vec<Wake> {
         let (namespace, name) = &change.name;
-        let pools = stores.pools.tagged(namespace, name).map(|pool| {
-            let pool = observed::name(&pool.metadata).to_owned();
-            (Kind::WarmPool, (namespace.clone(), pool))
-        });
-        std::iter::once((Kind::Template, change.name.clone()))
-            .chain(pools)
-            .collect()
+        let mut found = vec![(Kind::Template, change.name.clone())];
+        for pool in stores.pools.tagged(namespace, name) {
+            let pool = observed::name(&pool.metadata);
+            found.push((Kind::WarmPool, (namespace.clone(), pool.to_owned())));
+            if change.old.is_none() {
+                found.extend(claims_of_pool(stores, namespace, pool));
+            }
+        }
+        found
     }
 }
 
@@ -152,9 +191,38 @@ impl Kept for SandboxWarmPool {
         &mut stores.pools
     }
 
-    fn wakes(_: &Stores, change: &Change<Self>) -> Vec<Wake> {
-        vec![(Kind::WarmPool, change.name.clone())]
+    /// Itself and, unless only its status changed, the claims that wait for it.
+    fn wakes(stores: &Stores, change: &Change<Self>) -> Vec<Wake> {
+        let generation =
+            |pool: &Option<Arc<Self>>| pool.as_ref().and_then(|pool| pool.metadata.generation);
+        let (namespace, name) = &change.name;
+        let mut found = vec![(Kind::WarmPool, change.name.clone())];
+        if generation(&change.old) != generation(&change.new) {
+            found.extend(claims_of_pool(stores, namespace, name));
+        }
+        found
     }
+}
+
+impl Kept for SandboxClaim {
+    fn store(stores: &mut Stores) -> &mut Store<Self> {
+        &mut stores.claims
+    }
+
+    fn wakes(_: &Stores, change: &Change<Self>) -> Vec<Wake> {
+        vec![(Kind::Claim, change.name.clone())]
+    }
+}
+
+/// The claims of a pool.
+fn claims_of_pool(stores: &Stores, namespace: &str, pool: &str) -> Vec<Wake> {
+    let claims = stores.claims.tagged(namespace, &of_pool(pool));
+    claims
+        .map(|claim| {
+            let name = observed::name(&claim.metadata).to_owned();
+            (Kind::Claim, (namespace.to_owned(), name))
+        })
+        .collect()
 }
 
 impl Kept for NetworkPolicy {
@@ -277,7 +345,7 @@ fn readable<K: Kept>(
 
 /// Does the same for whatever kind it is.
 macro_rules! of_kind {
-    ($kind:expr, $work:ident, $none:expr, ($($argument:expr),*)) => {
+    ($kind:expr, $work:ident, ($($argument:expr),*)) => {
         match $kind {
             Kind::Sandbox => $work::<Sandbox>($($argument),*),
             Kind::Pod => $work::<Pod>($($argument),*),
@@ -286,7 +354,7 @@ macro_rules! of_kind {
             Kind::Template => $work::<SandboxTemplate>($($argument),*),
             Kind::NetworkPolicy => $work::<NetworkPolicy>($($argument),*),
             Kind::WarmPool => $work::<SandboxWarmPool>($($argument),*),
-            Kind::Claim => $none,
+            Kind::Claim => $work::<SandboxClaim>($($argument),*),
         }
     };
 }
@@ -296,12 +364,12 @@ macro_rules! of_kind {
 /// # Errors
 /// The answer of the API server is no object of its kind.
 pub fn learn(stores: &mut Stores, kind: Kind, object: Value) -> Result<Vec<Wake>, String> {
-    of_kind!(kind, learn_one, Ok(Vec::new()), (stores, object))
+    of_kind!(kind, learn_one, (stores, object))
 }
 
 /// Takes in that an object is gone. Whom that wakes.
 pub fn forget(stores: &mut Stores, target: &Target) -> Vec<Wake> {
-    of_kind!(target.kind, forget_one, Vec::new(), (stores, target))
+    of_kind!(target.kind, forget_one, (stores, target))
 }
 
 fn learn_one<K: Kept>(stores: &mut Stores, object: Value) -> Result<Vec<Wake>, String> {

@@ -3,6 +3,7 @@
 //! Depends on `lifecycle` (the decisions), `cluster` (the API server), `telemetry`, and the words of `model` and `api`.
 //! Nothing here knows what a sandbox is for: a controller is a row of a table ([`engine::Controller`]).
 
+pub mod claim;
 pub mod engine;
 pub mod kinds;
 pub mod queue;
@@ -76,6 +77,29 @@ pub fn warm_pools(workers: usize) -> Controller {
         reference: |stores: &Stores, (namespace, name): &Name| {
             let pool = stores.pools.get(namespace, name)?;
             Some(reference(Kind::WarmPool, &pool.metadata))
+        },
+    }
+}
+
+/// The controller of SandboxClaims, for so many at once.
+#[must_use]
+pub fn claims(workers: usize) -> Controller {
+    Controller {
+        kind: Kind::Claim,
+        name: "sandboxclaim-controller",
+        workers,
+        settled: |stores| {
+            stores.claims.listed()
+                && stores.sandboxes.listed()
+                && stores.pools.listed()
+                && stores.templates.listed()
+                && stores.policies.listed()
+        },
+        all: |stores| stores.claims.names().cloned().collect(),
+        plan: claim::plan,
+        reference: |stores: &Stores, (namespace, name): &Name| {
+            let claim = stores.claims.get(namespace, name)?;
+            Some(reference(Kind::Claim, &claim.metadata))
         },
     }
 }

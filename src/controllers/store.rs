@@ -33,7 +33,7 @@ pub struct Store<K> {
     objects: BTreeMap<Name, Arc<K>>,
     /// Names by namespace and tag.
     tagged: BTreeMap<Name, BTreeSet<String>>,
-    tag: fn(&K) -> Option<&str>,
+    tags: fn(&K) -> Vec<String>,
     /// A list in progress.
     listing: Option<BTreeMap<Name, Arc<K>>>,
     /// What was written while that list was in progress: it may be missing there.
@@ -44,13 +44,13 @@ pub struct Store<K> {
 }
 
 impl<K: Resource> Store<K> {
-    /// Nothing known yet; objects with the same tag can be found together.
+    /// Nothing known yet; objects with a tag in common can be found together.
     #[must_use]
-    pub fn new(tag: fn(&K) -> Option<&str>) -> Self {
+    pub fn new(tags: fn(&K) -> Vec<String>) -> Self {
         Self {
             objects: BTreeMap::new(),
             tagged: BTreeMap::new(),
-            tag,
+            tags,
             listing: None,
             written: BTreeSet::new(),
             gone: HashSet::new(),
@@ -72,7 +72,7 @@ impl<K: Resource> Store<K> {
     }
 
     /// The objects of a namespace with this tag, by name.
-    pub fn tagged(&self, namespace: &str, tag: &str) -> impl Iterator<Item = &K> {
+    pub fn tagged(&self, namespace: &str, tag: &str) -> impl Iterator<Item = &K> + use<'_, K> {
         let key = (namespace.to_owned(), tag.to_owned());
         let names = self.tagged.get(&key).into_iter().flatten();
         names.filter_map(move |name| {
@@ -193,18 +193,20 @@ impl<K: Resource> Store<K> {
             None => self.objects.remove(&name),
         };
         for (object, present) in [(&old, false), (&new, true)] {
-            let tag = object.as_ref().and_then(|object| (self.tag)(object));
-            let Some(key) = tag.map(|tag| (name.0.clone(), tag.to_owned())) else {
-                continue;
-            };
-            let names = self.tagged.entry(key.clone()).or_default();
-            if present {
-                names.insert(name.1.clone());
-            } else {
-                names.remove(&name.1);
-            }
-            if names.is_empty() {
-                self.tagged.remove(&key);
+            let tags = object
+                .as_ref()
+                .map_or_else(Vec::new, |object| (self.tags)(object));
+            for tag in tags {
+                let key = (name.0.clone(), tag);
+                let names = self.tagged.entry(key.clone()).or_default();
+                if present {
+                    names.insert(name.1.clone());
+                } else {
+                    names.remove(&name.1);
+                }
+                if names.is_empty() {
+                    self.tagged.remove(&key);
+                }
             }
         }
         (old.is_some() || new.is_some()).then_some(Change { name, old, new })
@@ -259,8 +261,14 @@ mod tests {
     }
 
     fn store(listed: &[ConfigMap]) -> Store<ConfigMap> {
-        let mut store =
-            Store::new(|map: &ConfigMap| Some(map.metadata.labels.as_ref()?.get("tag")?.as_str()));
+        let mut store = Store::new(|map: &ConfigMap| {
+            let tags = map
+                .metadata
+                .labels
+                .iter()
+                .flat_map(|labels| labels.values());
+            tags.cloned().collect()
+        });
         list(&mut store, listed);
         store
     }

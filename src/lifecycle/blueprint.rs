@@ -102,7 +102,7 @@ fn hash(template: &SandboxTemplate) -> String {
 }
 
 /// The Pod spec that a template gives, with its secure defaults.
-fn pod_spec(template: &SandboxTemplate) -> Value {
+pub(super) fn pod_spec(template: &SandboxTemplate) -> Value {
     let mut pod = template.spec.pod_template.spec.clone();
     network::secure(&template.spec, &mut pod);
     pod

@@ -161,6 +161,8 @@ pub struct Plan {
     pub statement: Option<Statement>,
     /// What stands in the way, in words: the object is looked at again even without news.
     pub obstacles: Vec<String>,
+    /// A Sandbox that nobody else may take as long as the writes are under way.
+    pub reserves: Option<String>,
     /// When to look again in any case.
     pub look_again: Option<Duration>,
 }

@@ -17,7 +17,7 @@ use super::observed::{
 };
 use super::plan::{Action, Event, Kind, Plan, Statement, Target, Write, difference};
 use super::status::{self, PodFacts, PodState, ServiceState};
-use super::{name_of, namespace_of, owned_by_sandbox, pod, service, volume};
+use super::{extension_owner, name_of, namespace_of, owned_by_sandbox, pod, service, volume};
 use crate::api::conditions::{Condition, reasons, types};
 use crate::api::keys::{annotations, labels, name_hash, sandbox_selector};
 use crate::api::v1beta1::{OperatingMode, Sandbox, SandboxStatus, ShutdownPolicy};
@@ -413,7 +413,7 @@ fn active(observed: &Observed<'_>) -> Plan {
         actions: work.actions,
         statement: statement(observed, &pod, after),
         obstacles: errors,
-        look_again: None,
+        ..Plan::default()
     }
 }
 
@@ -490,6 +490,11 @@ fn statement(
     let (was, is) = (ready(&before), ready(&after));
     let patch = difference(&json!(before), &json!(after))?;
     let is_ready = is.is_some_and(|c| c.status == "True");
+    if only_the_generation(&before, &patch)
+        && extension_owner(observed.sandbox) == Some("SandboxClaim")
+    {
+        return None;
+    }
     let only_the_node = patch
         .as_object()
         .is_some_and(|fields| fields.len() == 1 && fields.contains_key("nodeName"));
@@ -520,6 +525,20 @@ fn statement(
         patience,
         events: events.into_iter().collect(),
     })
+}
+
+/// Whether nothing but the generation that the conditions speak of has changed. A claim that takes a Sandbox over changes
+/// its metadata and with it its generation; the claim speaks of its own, so the telling can wait for the next real news.
+fn only_the_generation(before: &SandboxStatus, patch: &Value) -> bool {
+    let blind = |conditions: Value| {
+        let mut conditions = conditions;
+        for condition in conditions.as_array_mut().into_iter().flatten() {
+            condition["observedGeneration"] = Value::Null;
+        }
+        conditions
+    };
+    let alone = patch.as_object().is_some_and(|fields| fields.len() == 1);
+    alone && blind(patch["conditions"].clone()) == blind(json!(before.conditions))
 }
 
 /// The end, in two phases: first it is told, then everything but the volumes goes.
@@ -571,7 +590,7 @@ fn expired(observed: &Observed<'_>) -> Plan {
         actions: work.actions,
         statement,
         obstacles: observed.failures.to_vec(),
-        look_again: None,
+        ..Plan::default()
     }
 }
 

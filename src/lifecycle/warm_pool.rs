@@ -106,6 +106,7 @@ pub fn plan(observed: &Observed<'_>) -> Plan {
         statement,
         obstacles: observed.failures.to_vec(),
         look_again: work.look,
+        reserves: None,
     }
 }
 
@@ -297,7 +298,7 @@ impl<'a> Work<'_, 'a> {
     }
 }
 
-fn is_ready(sandbox: &Sandbox) -> bool {
+pub(super) fn is_ready(sandbox: &Sandbox) -> bool {
     let conditions = sandbox
         .status
         .iter()

@@ -5,6 +5,7 @@
 mod support;
 
 mod budget;
+mod claim;
 mod election;
 mod expiry;
 mod failures;

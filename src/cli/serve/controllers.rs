@@ -60,8 +60,7 @@ pub(super) struct ControllerArgs {
 /// What the controllers of the extension kinds do.
 #[derive(Debug, Args)]
 struct ExtensionArgs {
-    /// Whether the controllers of the extension kinds work as well: so far those of SandboxTemplates and
-    /// SandboxWarmPools.
+    /// Whether the controllers of the extension kinds work as well: SandboxTemplate, SandboxWarmPool, SandboxClaim.
     #[arg(
         long,
         value_name = "BOOL",
@@ -128,6 +127,67 @@ struct ExtensionArgs {
         env = "SANDFENCE_ENABLE_WARM_POOL_EVICTION"
     )]
     enable_warm_pool_eviction: bool,
+    /// SandboxClaims written at once.
+    #[arg(
+        long,
+        value_name = "NUMBER",
+        default_value_t = 50,
+        value_parser = clap::value_parser!(u16).range(1..),
+        env = "SANDFENCE_SANDBOX_CLAIM_CONCURRENT_WORKERS"
+    )]
+    sandbox_claim_concurrent_workers: u16,
+    /// Publish no events about SandboxClaims.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        default_value_t = false,
+        default_missing_value = "true",
+        env = "SANDFENCE_DISABLE_CLAIM_EVENTS"
+    )]
+    disable_claim_events: bool,
+    /// Do not note on SandboxClaims when they were first seen and first ready.
+    #[arg(
+        long,
+        value_name = "BOOL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        default_value_t = false,
+        default_missing_value = "true",
+        env = "SANDFENCE_DISABLE_CLAIM_OBSERVABILITY_ANNOTATIONS"
+    )]
+    disable_claim_observability_annotations: bool,
+}
+
+/// Where the domains that labels of claims may have are listed, separated by commas or lines (contract 8.2).
+const DOMAINS: &str = "/etc/sandbox-config/allowed-label-domains";
+
+/// Those domains.
+fn label_domains() -> Vec<String> {
+    let text = match std::fs::read_to_string(DOMAINS) {
+        Ok(text) => text,
+        Err(error) => {
+            if error.kind() != std::io::ErrorKind::NotFound {
+                tracing::warn!(file = DOMAINS, %error, "cannot read the allowed label domains");
+            }
+            String::new()
+        }
+    };
+    domains(&text)
+}
+
+fn domains(text: &str) -> Vec<String> {
+    let named = text.split([',', '\n']).map(str::trim);
+    let named: Vec<String> = named
+        .filter(|domain| !domain.is_empty())
+        .map(str::to_lowercase)
+        .collect();
+    if named.is_empty() {
+        Extensions::default().label_domains
+    } else {
+        named
+    }
 }
 
 /// A duration as Go programs take it, longer than nothing.
@@ -149,6 +209,9 @@ impl ExtensionArgs {
             sandbox_warm_pool_readiness_grace_period: grace,
             sandbox_warm_pool_unschedulable_recheck_interval: recheck,
             enable_warm_pool_eviction: evictable,
+            sandbox_claim_concurrent_workers: claim_workers,
+            disable_claim_events: no_events,
+            disable_claim_observability_annotations: no_annotations,
         } = self;
         extensions.then(|| Extensions {
             template_workers: template_workers.into(),
@@ -157,6 +220,10 @@ impl ExtensionArgs {
             grace,
             recheck,
             evictable,
+            claim_workers: claim_workers.into(),
+            claim_events: !no_events,
+            annotate_claims: !no_annotations,
+            label_domains: label_domains(),
         })
     }
 }
@@ -185,5 +252,27 @@ impl ControllerArgs {
             sandbox_workers: sandbox_concurrent_workers.into(),
             extensions: extensions.settings(),
         }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn section_7_5_label_domains_are_separated_by_commas_and_lines() {
+        assert_eq!(
+            domains("a.example, B.example\n\nc.example\n"),
+            ["a.example", "b.example", "c.example"]
+        );
+        assert_eq!(domains(" \n,"), ["sandbox.users.io"]);
+    }
+
+    #[test]
+    fn durations_are_longer_than_nothing() {
+        assert_eq!(duration("1m30s"), Ok(Duration::from_secs(90)));
+        for wrong in ["0", "-5m", "5", "soon"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
     }
 }
