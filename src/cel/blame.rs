@@ -196,7 +196,7 @@ impl<'a> Detective<'_, 'a> {
         let (terms, decided) = match fold.shape {
             Shape::All(terms) => (terms, false),
             Shape::Exists(terms) => (terms, true),
-            Shape::General => return self.field(fold.range),
+            Shape::General | Shape::Collect { .. } => return self.field(fold.range),
         };
         let range = self.field(fold.range);
         if outcome != decided {

@@ -18,6 +18,7 @@ use super::env::functions::Declared;
 use super::env::objects::Field;
 use super::env::{Binding, Env, Slot};
 use super::lib::Overload;
+use super::messages::{self, Message};
 use super::source::{CompileError, Issue};
 use super::types::Type;
 
@@ -43,6 +44,10 @@ pub(crate) enum Reference {
     Local(u16),
     /// A type as a value.
     Type(Type),
+    /// A well-known message.
+    Message(&'static Message),
+    /// The member of an enumeration.
+    Enumerated(i64),
     /// A function with the signatures that fit.
     Call {
         /// The function.
@@ -231,6 +236,13 @@ impl<'e> Checker<'e> {
                 Binding::Composed => Reference::Composed,
             };
             return Some((reference, ty.clone()));
+        }
+        if let Some(message) = messages::find(name) {
+            let ty = Type::Type(std::sync::Arc::new(message.result()));
+            return Some((Reference::Message(message), ty));
+        }
+        if name == messages::NULL_VALUE {
+            return Some((Reference::Enumerated(0), Type::Int));
         }
         let named = self.env.named_type(name)?;
         let ty = Type::Type(std::sync::Arc::new(open(&named)));

@@ -293,6 +293,9 @@ impl Env {
         if self.0.mutation && objects::is_constructed(object) {
             return objects::constructed_field(object, field);
         }
+        if object == super::messages::EMPTY {
+            return Field::Undefined;
+        }
         objects::field(object, field)
     }
 

@@ -7,6 +7,7 @@ mod attribute;
 mod call;
 mod construct;
 mod fold;
+mod messages;
 mod native;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ mod truth;
 
 use super::cost;
 use super::lib::operators::{self, Arithmetic, INTERNAL};
-use super::plan::{Activation, Evaluation, Op, OpId, Plan};
+use super::plan::{Activation, Evaluation, Op, OpId, Plan, Root};
 use super::value::{EvalError, Map, Str, Value};
 
 pub(crate) use attribute::{Cursor, Found, index, invalid_key};
@@ -56,39 +57,22 @@ pub(crate) struct Machine<'m, 'a> {
 /// what they make: within the cost limit a loop over them could fill the memory. No rule that judges an object comes near.
 const MAX_MADE: usize = 128 << 20;
 
-/// Places that are kept without allocation: enough for comprehensions nested twice.
-const INLINE_PLACES: usize = 6;
-
 /// The places of the comprehension variables of a plan.
-struct Frame<'a> {
-    inline: [Local<'a>; INLINE_PLACES],
-    more: Vec<Local<'a>>,
-}
+struct Frame<'a>(Vec<Local<'a>>);
 
 impl<'a> Frame<'a> {
     fn new(places: usize) -> Self {
-        Self {
-            inline: std::array::from_fn(|_| Local::Unset),
-            more: vec![Local::Unset; places.saturating_sub(INLINE_PLACES)],
-        }
+        let unset = std::iter::repeat_with(|| Local::Unset);
+        Self(unset.take(places).collect())
     }
 
     fn get(&self, place: u16) -> &Local<'a> {
-        let at = usize::from(place);
-        match at.checked_sub(INLINE_PLACES) {
-            None => &self.inline[at],
-            Some(at) => &self.more[at],
-        }
+        &self.0[usize::from(place)]
     }
 
     /// Puts `local` there and returns what was there.
     fn replace(&mut self, place: u16, local: Local<'a>) -> Local<'a> {
-        let at = usize::from(place);
-        let old = match at.checked_sub(INLINE_PLACES) {
-            None => &mut self.inline[at],
-            Some(at) => &mut self.more[at],
-        };
-        std::mem::replace(old, local)
+        std::mem::replace(&mut self.0[usize::from(place)], local)
     }
 
     fn set(&mut self, place: u16, local: Local<'a>) {
@@ -271,10 +255,12 @@ impl<'m, 'a> Machine<'m, 'a> {
         let (left, right) = self.operands(left, right)?;
         let units = if list { counted(&right).cost_size() } else { 1 };
         // What panics in the API server has no cost.
-        let panics = matches!(
-            (&left, &right),
-            (Ok(Value::Bytes(_)), Ok(Value::Map(Map::Made(_))))
-        );
+        let panics = match (&left, &right) {
+            (Ok(key), Ok(Value::Map(Map::Made(entries)))) => {
+                !entries.is_empty() && operators::unhashable(key).is_some()
+            }
+            _ => false,
+        };
         if !panics {
             self.charge(units)?;
         }
@@ -283,9 +269,20 @@ impl<'m, 'a> Machine<'m, 'a> {
 
     /// `left.or(right)`, `left.orValue(right)`: the right side only when the left is none.
     fn alternative(&mut self, left: OpId, right: OpId, value: bool) -> Outcome<'a> {
+        let plan = self.plan;
+        if let Op::Attribute(at) = plan.ops[left as usize] {
+            let attribute = &plan.attributes[at as usize];
+            let conditional = matches!(attribute.root, Root::Conditional { .. });
+            if value && !conditional && !attribute.test_only {
+                return match self.opened(attribute)? {
+                    Some(value) => Ok(value),
+                    None => self.eval(right),
+                };
+            }
+        }
         match self.eval(left)? {
             Value::Optional(None) => self.eval(right),
-            Value::Optional(Some(inner)) if value => Ok(inner.as_ref().clone()),
+            Value::Optional(Some(inner)) if value => Value::taken(&inner),
             other => Ok(other),
         }
     }

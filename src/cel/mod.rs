@@ -2,8 +2,8 @@
 //!
 //! `source` text and positions -> `parse` to an `ast` -> `check` types against an `env` -> `plan` into a compact
 //! program with resolved overloads -> `eval` over borrowed JSON with a cost budget. `lib` holds the function tables,
-//! `blame` tells which field made a rule false, `typed` reads and writes values with their types, `playground` tries single
-//! expressions.
+//! `messages` the messages of protobuf that can be constructed, `blame` tells which field made a rule false, `typed`
+//! reads and writes values with their types, `playground` tries single expressions.
 //! Pure; depends on `model`, and `rules` on `schema`.
 
 pub mod ast;
@@ -14,6 +14,7 @@ mod debug;
 pub mod env;
 mod eval;
 pub mod lib;
+pub(crate) mod messages;
 pub mod parse;
 pub mod plan;
 pub mod playground;

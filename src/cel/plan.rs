@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::env::Slot;
 use super::lib::Overload;
 use super::lib::operators::{Arithmetic, Relation};
+use super::messages::Message;
 use super::types::Type;
 use super::value::{EvalError, Value};
 
@@ -327,6 +328,8 @@ pub(crate) enum DispatchCost {
 #[derive(Debug)]
 pub(crate) struct StructPlan {
     pub(crate) name: Arc<str>,
+    /// It is a well-known message, which becomes a plain value.
+    pub(crate) message: Option<&'static Message>,
     /// Field name, value, written with `?`; in source order.
     pub(crate) fields: Vec<(Arc<str>, OpId, bool)>,
 }
@@ -354,4 +357,10 @@ pub(crate) enum Shape {
     All(Span),
     /// `exists`: the terms of the step after the accumulator.
     Exists(Span),
+    /// `map`, `filter` and their kin: a list of elements, or of the elements that meet the condition.
+    Collect {
+        condition: Option<OpId>,
+        element: OpId,
+        constant: bool,
+    },
 }

@@ -72,11 +72,14 @@ fn pairs(map: &Map<'_>) -> Json<'static> {
     let mut entries: Vec<(String, Json<'static>)> = map
         .iter()
         .map(|(key, value)| {
-            let order = format!(
-                "{} {}",
-                key.type_name(),
-                super::lib::standard::key_text(&key)
-            );
+            let text = match &key {
+                Value::Double(value) if value.is_infinite() => {
+                    let sign = if *value > 0.0 { "" } else { "-" };
+                    format!("{sign}Infinity")
+                }
+                key => super::lib::standard::key_text(key),
+            };
+            let order = format!("{} {text}", key.type_name());
             (order, Json::Array(vec![key.to_typed(), value.to_typed()]))
         })
         .collect();
@@ -86,6 +89,9 @@ fn pairs(map: &Map<'_>) -> Json<'static> {
 
 /// The set fields of a constructed object: those of a patch in typed form, those of an object as plain JSON.
 fn fields(object: &Arc<Struct<'_>>) -> Json<'static> {
+    if object.name.as_ref() == super::messages::EMPTY {
+        return Json::from("");
+    }
     if object.name.as_ref() != super::env::objects::JSON_PATCH {
         return Value::Struct(object.clone())
             .to_native()

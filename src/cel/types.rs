@@ -32,6 +32,8 @@ pub enum Type {
     Map(Arc<Type>, Arc<Type>),
     /// `optional_type(T)`
     Optional(Arc<Type>),
+    /// A scalar for which null may stand: `wrapper(T)`, of protobuf's wrapper messages.
+    Wrapper(Arc<Type>),
     /// A type as a value: `type(T)`.
     Type(Arc<Type>),
     /// A type variable of an overload; never leaves the checker.
@@ -83,9 +85,23 @@ impl Type {
             Self::List(_) => "list",
             Self::Map(..) => "map",
             Self::Optional(_) => "optional_type",
+            Self::Wrapper(inner) => inner.runtime_name(),
             Self::Type(_) => "type",
             Self::Param(name) | Self::Opaque(name) | Self::Object(name) => name,
             Self::Error => "!error!",
+        }
+    }
+
+    /// Whether two types are one but for wrappers, as the elements of a literal must be.
+    #[must_use]
+    pub fn is_equivalent(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Wrapper(a), b) | (b, Self::Wrapper(a)) => a.is_equivalent(b),
+            (Self::List(a), Self::List(b))
+            | (Self::Optional(a), Self::Optional(b))
+            | (Self::Type(a), Self::Type(b)) => a.is_equivalent(b),
+            (Self::Map(k1, v1), Self::Map(k2, v2)) => k1.is_equivalent(k2) && v1.is_equivalent(v2),
+            (a, b) => a == b,
         }
     }
 
@@ -99,6 +115,7 @@ impl Type {
             Self::List(element) => format!("list({})", element.in_message()),
             Self::Map(key, value) => format!("map({}, {})", key.in_message(), value.in_message()),
             Self::Optional(inner) => format!("optional_type({})", inner.in_message()),
+            Self::Wrapper(inner) => format!("wrapper({})", inner.in_message()),
             Self::Type(inner) => format!("type({})", inner.in_message()),
             other => other.runtime_name().to_owned(),
         }
@@ -142,6 +159,7 @@ impl fmt::Display for Type {
             Self::List(element) => write!(f, "list({element})"),
             Self::Map(key, value) => write!(f, "map({key}, {value})"),
             Self::Optional(inner) => write!(f, "optional_type({inner})"),
+            Self::Wrapper(inner) => write!(f, "wrapper({inner})"),
             Self::Type(inner) => write!(f, "type({inner})"),
             Self::Param(name) | Self::Opaque(name) | Self::Object(name) => f.write_str(name),
             Self::Error => f.write_str("!error!"),

@@ -160,6 +160,44 @@ pub trait Opaque: fmt::Debug + Send + Sync {
     fn as_any(&self) -> &dyn Any;
 }
 
+/// An error in the place of a value, where the API server has one: it comes out when the value is asked for.
+#[derive(Debug)]
+pub(crate) struct Spoiled(pub(crate) EvalError);
+
+impl Opaque for Spoiled {
+    fn type_name(&self) -> &'static str {
+        "error"
+    }
+
+    fn equals(&self, _: &dyn Opaque) -> Option<bool> {
+        None
+    }
+
+    fn text(&self) -> String {
+        self.0.to_string()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl<'a> Value<'a> {
+    /// What an optional holds, taken out of it.
+    ///
+    /// # Errors
+    /// It holds an error.
+    pub(crate) fn taken(inner: &Value<'a>) -> Result<Value<'a>, EvalError> {
+        match inner {
+            Value::Opaque(opaque) => match opaque.as_any().downcast_ref::<Spoiled>() {
+                Some(Spoiled(error)) => Err(error.clone()),
+                None => Ok(inner.clone()),
+            },
+            other => Ok(other.clone()),
+        }
+    }
+}
+
 /// Why an evaluation has no value; `Display` gives the API server's text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EvalError {

@@ -526,17 +526,22 @@ fn remove_factors(value: i64, base: i64) -> (i64, i32) {
 
 /// `10^exponent` as Go's `math.Pow10` gives it: the product (or quotient) of two table entries.
 fn pow10(exponent: i32) -> f64 {
-    let entry = |power: u32| -> f64 {
-        // The literal of a power of ten always parses.
-        format!("1e{power}").parse().unwrap_or(f64::NAN)
-    };
-    let size = exponent.unsigned_abs();
+    let size = exponent.unsigned_abs() as usize;
     match exponent {
-        0..=308 => entry(size / 32 * 32) * entry(size % 32),
-        -323..=-1 => {
-            format!("1e-{}", size / 32 * 32).parse().unwrap_or(f64::NAN) / entry(size % 32)
-        }
+        0..=308 => POW10_BY_32[size / 32] * POW10[size % 32],
+        -323..=-1 => POW10_BY_MINUS_32[size / 32] / POW10[size % 32],
         309.. => f64::INFINITY,
         _ => 0.0,
     }
 }
+
+const POW10: [f64; 32] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22, 1e23, 1e24, 1e25, 1e26, 1e27, 1e28, 1e29, 1e30, 1e31,
+];
+const POW10_BY_32: [f64; 10] = [
+    1e0, 1e32, 1e64, 1e96, 1e128, 1e160, 1e192, 1e224, 1e256, 1e288,
+];
+const POW10_BY_MINUS_32: [f64; 11] = [
+    1e-0, 1e-32, 1e-64, 1e-96, 1e-128, 1e-160, 1e-192, 1e-224, 1e-256, 1e-288, 1e-320,
+];

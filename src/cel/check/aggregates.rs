@@ -1,6 +1,6 @@
 //! Literals of lists, maps and constructed objects.
 
-use super::{Checker, Type};
+use super::{Checker, Reference, Type};
 use crate::cel::ast::{ExprId, FieldEntry, MapEntry};
 use crate::cel::env::objects::{Field, JSON_PATCH};
 
@@ -41,6 +41,17 @@ impl Checker<'_> {
     pub(super) fn check_struct(&mut self, id: ExprId, name: &str, fields: &[FieldEntry]) {
         let object = match self.lookup(name) {
             None => return self.undeclared(id, name),
+            Some((Reference::Message(message), _)) => {
+                self.refer(id, Reference::Message(message));
+                self.set(id, message.result());
+                for entry in fields {
+                    self.check(entry.value);
+                    let kind = message.field(&entry.name);
+                    let wanted = kind.map_or(Field::Undefined, |kind| Field::Of(kind.ty()));
+                    self.check_field_type(entry, wanted, false);
+                }
+                return;
+            }
             Some((reference, Type::Type(named))) => {
                 self.refer(id, reference);
                 if let Type::Object(object) = named.as_ref() {
@@ -68,10 +79,15 @@ impl Checker<'_> {
 
     fn check_field_entry(&mut self, object: &str, entry: &FieldEntry) {
         self.check(entry.value);
-        let wanted = match self.env.field(object, &entry.name) {
+        let wanted = self.env.field(object, &entry.name);
+        self.check_field_type(entry, wanted, object == JSON_PATCH);
+    }
+
+    fn check_field_type(&mut self, entry: &FieldEntry, wanted: Field, patch: bool) {
+        let wanted = match wanted {
             Field::Of(ty) => Some(ty),
             // The API server knows every field of a patch, the type of most being none at all.
-            Field::Undefined if object == JSON_PATCH => None,
+            Field::Undefined if patch => None,
             Field::Undefined | Field::Unresolved => {
                 self.issue(entry.offset, format!("undefined field '{}'", entry.name));
                 Some(Type::Error)

@@ -92,7 +92,7 @@ fn list(ast: &Ast, checked: &Checked, elements: &[(ExprId, bool)], issues: &mut 
         let ty = entry_type(checked, *element, *optional);
         match first {
             None => first = Some(ty),
-            Some(first) if first != ty => {
+            Some(first) if !first.is_equivalent(ty) => {
                 issues.push(Issue {
                     offset: ast.node(*element).offset,
                     message: mismatch(first, ty),
@@ -117,7 +117,7 @@ fn map(ast: &Ast, checked: &Checked, entries: &[MapEntry], issues: &mut Vec<Issu
             (entry.key, first_key, key),
             (entry.value, first_value, value),
         ] {
-            if expected != found {
+            if !expected.is_equivalent(found) {
                 issues.push(Issue {
                     offset: ast.node(id).offset,
                     message: mismatch(expected, found),

@@ -68,6 +68,9 @@ impl Bindings {
         match (t1, t2) {
             (Type::Dyn | Type::Error, _) | (_, Type::Dyn | Type::Error) => true,
             (Type::Null, other) | (other, Type::Null) => nullable(other),
+            (Type::Wrapper(inner), other) | (other, Type::Wrapper(inner)) => {
+                self.assign(inner, other)
+            }
             (Type::List(a), Type::List(b)) | (Type::Optional(a), Type::Optional(b)) => {
                 self.assign(a, b)
             }
@@ -90,7 +93,7 @@ impl Bindings {
             return (true, true);
         }
         if let Some(bound) = self.bound.get(name).cloned() {
-            if *ty == bound {
+            if ty.is_equivalent(&bound) {
                 return (true, true);
             }
             if !self.assign(ty, &bound) {
@@ -163,6 +166,7 @@ fn nullable(ty: &Type) -> bool {
             | Type::Opaque(_)
             | Type::Optional(_)
             | Type::Object(_)
+            | Type::Wrapper(_)
             | Type::Duration
             | Type::Timestamp
     )
@@ -182,6 +186,7 @@ fn less_specific(t1: &Type, t2: &Type) -> bool {
         }
         (Type::Map(k1, v1), Type::Map(k2, v2)) => less_specific(k1, k2) && less_specific(v1, v2),
         (Type::Type(_), Type::Type(_)) => true,
+        (Type::Wrapper(a), b) | (b, Type::Wrapper(a)) => less_specific(a, b),
         _ => t1 == t2,
     }
 }

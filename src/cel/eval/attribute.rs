@@ -7,9 +7,10 @@ use super::{Local, Machine, Outcome, is_fatal, native};
 use crate::cel::cost::SELECT;
 use crate::cel::env::objects;
 use crate::cel::lib::standard::key_text;
+use crate::cel::messages::EMPTY;
 use crate::cel::plan::{Attribute, Key, Op, OpId, Qualifier, Root};
 use crate::cel::value::order::lossless_int;
-use crate::cel::value::{EvalError, List, Map, Struct, Value};
+use crate::cel::value::{EvalError, List, Map, Spoiled, Struct, Value};
 use crate::model::json::{self, Json};
 
 /// A value on the way through selections: parts of a document stay references.
@@ -82,7 +83,11 @@ impl<'a> Machine<'_, 'a> {
         let conditional = matches!(attribute.root, Root::Conditional { .. });
         match (conditional, attribute.test_only) {
             (false, false) => self.charge(SELECT)?,
-            (true, true) => self.cost = self.cost.saturating_sub(SELECT),
+            // The API server takes back what it never charged, and wraps around: nothing is left to spend then.
+            (true, true) => {
+                self.cost = self.cost.wrapping_sub(SELECT);
+                self.charge(0)?;
+            }
             // A presence test costs nothing by itself, nor does a conditional.
             (true, false) | (false, true) => {}
         }
@@ -92,6 +97,31 @@ impl<'a> Machine<'_, 'a> {
             return Ok(Value::Bool(found.is_some()));
         }
         outcome
+    }
+
+    /// What is in the optional that an attribute gives: an optional that is made only to be opened again is not made.
+    /// `None` where there is nothing in it.
+    pub(super) fn opened(
+        &mut self,
+        attribute: &'a Attribute,
+    ) -> Result<Option<Value<'a>>, EvalError> {
+        let reached = self.reach(attribute);
+        if let Err(error) = &reached
+            && is_fatal(error)
+        {
+            return Err(error.clone());
+        }
+        self.charge(SELECT)?;
+        let reached = reached?;
+        let value = Value::from(reached.cursor);
+        if reached.optional {
+            return Value::taken(&value).map(Some);
+        }
+        Ok(match value {
+            Value::Optional(None) => None,
+            Value::Optional(Some(inner)) => Some(Value::taken(&inner)?),
+            other => Some(other),
+        })
     }
 
     /// Evaluates an attribute at the cost of its selections only.
@@ -105,37 +135,75 @@ impl<'a> Machine<'_, 'a> {
         let root = match attribute.root {
             Root::Local(place) => {
                 if let Local::Value(Value::Map(Map::Json(map))) = self.locals.get(place) {
-                    return self.document(map, attribute);
+                    return self.document(map, attribute, 0);
                 }
                 self.local(place)?
             }
+            Root::Composed => match attribute.qualifiers.as_slice() {
+                [
+                    Qualifier {
+                        key:
+                            Key::Composed {
+                                index: Some(index), ..
+                            },
+                        optional: false,
+                    },
+                    ..,
+                ] if !(attribute.test_only && attribute.qualifiers.len() == 1) => {
+                    return self.composed(attribute, *index);
+                }
+                _ => self.root(attribute)?,
+            },
             _ => self.root(attribute)?,
         };
         match root {
-            Value::Map(Map::Json(map)) => self.document(map, attribute),
+            Value::Map(Map::Json(map)) => self.document(map, attribute, 0),
             other => self.qualified(other, attribute),
         }
     }
 
-    /// Follows plain fields of a document, and leaves the rest to the general case.
+    /// Follows selections from a variable of the policy.
+    fn composed(
+        &mut self,
+        attribute: &'a Attribute,
+        index: usize,
+    ) -> Result<Reached<'a>, EvalError> {
+        let outcome = self.activation.composed(index);
+        if let Err(error) = &outcome
+            && is_fatal(error)
+        {
+            return Err(error.clone());
+        }
+        self.charge(SELECT)?;
+        match outcome? {
+            Value::Map(Map::Json(map)) => self.document(map, attribute, 1),
+            value => self.selected(Cursor::Value(value), false, attribute, 1),
+        }
+    }
+
+    /// Follows the fields of a document from the selection at `start` on, and leaves the rest to the general case.
     fn document(
         &mut self,
         root: &'a json::Map<'a>,
         attribute: &'a Attribute,
+        start: usize,
     ) -> Result<Reached<'a>, EvalError> {
         let mut map = root;
         let mut cursor = Cursor::Value(Value::Map(Map::Json(map)));
+        let mut optional = false;
         let count = attribute.qualifiers.len();
-        for (at, qualifier) in attribute.qualifiers.iter().enumerate() {
+        for (at, qualifier) in attribute.qualifiers.iter().enumerate().skip(start) {
             let Key::Field(name) = &qualifier.key else {
-                return self.selected(cursor, false, attribute, at);
+                return self.selected(cursor, optional, attribute, at);
             };
-            if qualifier.optional {
-                return self.selected(cursor, false, attribute, at);
+            optional |= qualifier.optional;
+            let found = map.get(name);
+            // What is absent costs nothing to those who take nothing for an answer.
+            if optional && found.is_none() {
+                return Ok(Reached::none());
             }
             self.charge(SELECT)?;
-            let found = map.get(name);
-            if attribute.test_only && at + 1 == count {
+            if attribute.test_only && !optional && at + 1 == count {
                 cursor = Cursor::Value(Value::Bool(found.is_some()));
                 break;
             }
@@ -145,13 +213,10 @@ impl<'a> Machine<'_, 'a> {
             cursor = Cursor::Json(json);
             match json {
                 Json::Object(inner) => map = inner,
-                _ => return self.selected(cursor, false, attribute, at + 1),
+                _ => return self.selected(cursor, optional, attribute, at + 1),
             }
         }
-        Ok(Reached {
-            cursor,
-            optional: false,
-        })
+        Ok(Reached { cursor, optional })
     }
 
     /// The value at the root of an attribute.
@@ -313,6 +378,16 @@ impl<'a> Machine<'_, 'a> {
             return self.eval(op);
         };
         let attribute = &plan.attributes[at as usize];
+        if let [
+            Qualifier {
+                key: Key::Constructed(name),
+                optional: false,
+            },
+        ] = attribute.qualifiers.as_slice()
+            && !attribute.test_only
+        {
+            return self.constructed_key(attribute, name);
+        }
         let reached = self.reach(attribute)?;
         // What comes straight out of a variable is not yet a value of the language, which shows in the error.
         if matches!(attribute.root, Root::Slot(_)) && !reached.optional {
@@ -335,6 +410,20 @@ impl<'a> Machine<'_, 'a> {
         Ok(reached.into())
     }
 
+    /// A field of a constructed object as a key: it is not yet a value of the language either.
+    fn constructed_key(&mut self, attribute: &'a Attribute, name: &str) -> Outcome<'a> {
+        let root = self.root(attribute)?;
+        if let Value::Struct(object) = &root
+            && !is_patch(&object.name)
+            && !native::has_foreign_key(object)
+            && let Some(ty) = native::go_type_in_object(object.field(name))
+        {
+            self.charge(SELECT)?;
+            return Err(EvalError::text(format!("invalid qualifier type: {ty}")));
+        }
+        self.qualified(root, attribute).map(Value::from)
+    }
+
     /// Whether a variable is bound by admission itself, in the form that it has in the API server's memory.
     fn is_native(&self, root: Root) -> bool {
         match root {
@@ -355,6 +444,8 @@ fn unwrapped<'a>(value: &Value<'a>) -> Value<'a> {
         Value::Optional(None) => Value::Null,
         Value::Type(ty) => Value::from(ty.runtime_name().to_owned()),
         Value::Struct(_) => plain(value),
+        Value::Opaque(opaque) => native::unconverted(opaque.as_ref())
+            .map_or_else(|| value.clone(), |error| Value::opaque(Spoiled(error))),
         other => other.clone(),
     }
 }
@@ -370,6 +461,9 @@ pub(super) fn field<'a>(cursor: &Cursor<'a>, name: &Arc<str>, presence: bool) ->
         }
         Cursor::Value(Value::Struct(object)) if is_patch(&object.name) => {
             return patch_field(object, name, presence);
+        }
+        Cursor::Value(Value::Struct(object)) if object.name.as_ref() == EMPTY => {
+            return Found::Failed(EvalError::text(format!("no such field '{name}'")));
         }
         _ => None,
     };

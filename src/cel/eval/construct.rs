@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Machine, Outcome, is_fatal};
+use super::{Machine, Outcome, is_fatal, messages};
 use crate::cel::cost;
 use crate::cel::env::objects;
 use crate::cel::lib::operators;
@@ -60,8 +60,8 @@ impl<'a> Machine<'_, 'a> {
         for entry in ops.chunks_exact(3) {
             let key = self.eval(entry[0])?;
             let value = self.eval(entry[1])?;
-            if matches!(key, Value::Bytes(_)) {
-                return Err(operators::unhashable());
+            if let Some(error) = operators::unhashable(&key) {
+                return Err(error);
             }
             if entry[2] == 0 {
                 entries.push((key, value));
@@ -97,10 +97,17 @@ impl<'a> Machine<'_, 'a> {
                     other => return Err(not_optional(name, &other)),
                 };
             }
+            if object.message.is_some() {
+                fields.push((name.clone(), value));
+                continue;
+            }
             match fields.binary_search_by(|(known, _)| known.cmp(name)) {
                 Ok(at) => fields[at].1 = value,
                 Err(at) => fields.insert(at, (name.clone(), value)),
             }
+        }
+        if let Some(message) = object.message {
+            return messages::build(message, fields);
         }
         if object.name.as_ref() == objects::JSON_PATCH {
             texts(&fields)?;

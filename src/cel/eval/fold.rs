@@ -48,14 +48,22 @@ impl<'a> Machine<'_, 'a> {
             other => return Err(not_iterable(&other, fold.two_variables)),
         };
         // Places may be shared with an outer comprehension that evaluates its accumulator late.
-        let places: [u16; 3] = std::array::from_fn(|n| fold.base + u16::try_from(n).unwrap_or(0));
-        let saved = places.map(|place| self.locals.replace(place, Local::Unset));
+        let used = if fold.two_variables { 3 } else { 2 };
+        let mut saved = [const { Local::Unset }; 3];
+        for (place, saved) in (fold.base..).zip(&mut saved[..used]) {
+            *saved = self.locals.replace(place, Local::Unset);
+        }
         let outcome = match fold.shape {
             Shape::General => self.general(fold, &range),
             Shape::All(terms) => self.quantified(fold, &range, self.plan.span(terms), true),
             Shape::Exists(terms) => self.quantified(fold, &range, self.plan.span(terms), false),
+            Shape::Collect {
+                condition,
+                element,
+                constant,
+            } => self.collect(fold, &range, condition, (element, constant)),
         };
-        for (place, local) in places.into_iter().zip(saved) {
+        for (place, local) in (fold.base..).zip(saved).take(used) {
             self.locals.set(place, local);
         }
         outcome
@@ -124,6 +132,49 @@ impl<'a> Machine<'_, 'a> {
         }
         self.charge(SELECT)?;
         error.map_or(Ok(Value::Bool(and)), Err)
+    }
+
+    /// A list of what `element` gives, where `condition` holds if there is one. Goes through all of the range even after
+    /// a failure, of which the last of a condition or else the first of an element remains, and costs what the
+    /// accumulator's comings and goings cost in the general form.
+    fn collect(
+        &mut self,
+        fold: &Fold,
+        range: &Range<'a>,
+        condition: Option<OpId>,
+        (element, constant): (OpId, bool),
+    ) -> Outcome<'a> {
+        let expected = if condition.is_some() { 0 } else { range.len() };
+        let mut items = Ok(Vec::with_capacity(expected));
+        for at in 0..range.len() {
+            self.bind(fold, range, at);
+            match condition.map(|condition| self.truth(condition)) {
+                None | Some(Ok(Some(true))) => {}
+                Some(Ok(Some(false))) => continue,
+                Some(Ok(None)) => {
+                    items = Err(EvalError::NoSuchOverload);
+                    continue;
+                }
+                Some(Err(error)) if is_fatal(&error) => return Err(error),
+                Some(Err(error)) => {
+                    items = Err(error);
+                    continue;
+                }
+            }
+            self.charge(SELECT)?;
+            let item = self.operand(element)?;
+            if !constant {
+                self.charge(cost::LIST)?;
+            }
+            match (&mut items, item) {
+                (Ok(items), Ok(item)) => items.push(item),
+                (Ok(_), Err(error)) => items = Err(error),
+                (Err(_), _) => {}
+            }
+            self.charge(1)?;
+        }
+        self.charge(SELECT)?;
+        items.map(Value::list)
     }
 
     /// The cost of asking whether to go on.

@@ -7,7 +7,7 @@ use super::attribute::{Cursor, Found, field};
 use crate::cel::env::objects::JSON_PATCH;
 use crate::cel::lib::standard::key_text;
 use crate::cel::lib::text::go_quote_rune;
-use crate::cel::value::{EvalError, Map, Struct, Value};
+use crate::cel::value::{EvalError, List, Map, Opaque, Struct, Value};
 
 /// A field of an object that the expression constructed: unset ones are null unless somebody asks for `presence`, and
 /// nested objects become maps. An `optional` selection takes for absent what cannot be converted.
@@ -37,10 +37,13 @@ pub(super) fn constructed<'a>(
     }
 }
 
-/// The error that a nested object becomes.
+/// The error that a nested object or a value of a library type becomes.
 fn spoiled(value: &Value<'_>) -> Option<EvalError> {
-    let Value::Struct(object) = value else {
-        return None;
+    let object = match value {
+        Value::Struct(object) => object,
+        Value::Optional(Some(inner)) => return spoiled(inner),
+        Value::Opaque(opaque) => return unconverted(opaque.as_ref()),
+        _ => return None,
     };
     let (name, key) = foreign_key(object)?;
     let shown = match &key {
@@ -53,6 +56,36 @@ fn spoiled(value: &Value<'_>) -> Option<EvalError> {
         "fail to convert field \"{name}\": map key {shown} is of type {}, not string",
         key.go_type()
     )))
+}
+
+/// Library types that the API server cannot make values of again once they are in an object, by CEL name, and what they
+/// are in its memory.
+const UNCONVERTED: [(&str, &str); 5] = [
+    ("kubernetes.Quantity", "*resource.Quantity"),
+    ("kubernetes.Semver", "semver.Version"),
+    ("kubernetes.URL", "*url.URL"),
+    ("net.CIDR", "netip.Prefix"),
+    ("net.IP", "netip.Addr"),
+];
+
+/// The error about a value of such a type.
+pub(super) fn unconverted(value: &dyn Opaque) -> Option<EvalError> {
+    Some(EvalError::text(format!(
+        "unsupported conversion to ref.Val: ({}){}",
+        native_name(value)?,
+        value.text()
+    )))
+}
+
+fn native_name(value: &dyn Opaque) -> Option<&'static str> {
+    let mut types = UNCONVERTED.into_iter();
+    let (_, native) = types.find(|(name, _)| *name == value.type_name())?;
+    Some(native)
+}
+
+/// Whether selections from the object fail because of such a key.
+pub(super) fn has_foreign_key(object: &Struct<'_>) -> bool {
+    foreign_key(object).is_some()
 }
 
 /// The first key of a map under a field of an object that is no text, with the name of the field.
@@ -74,7 +107,8 @@ fn foreign_key<'o, 'a>(object: &'o Struct<'a>) -> Option<(&'o str, Value<'a>)> {
     })
 }
 
-/// A constructed object as the map that its native form is, and a type as its name.
+/// A value as it comes out of the native form of an object: a constructed object is a map, a type its name, an optional
+/// what it holds. Of a list or map, only what is directly in it is changed.
 pub(super) fn plain<'a>(value: &Value<'a>) -> Value<'a> {
     match value {
         Value::Struct(object) if !is_patch(&object.name) => Value::Map(Map::from_entries(
@@ -85,8 +119,55 @@ pub(super) fn plain<'a>(value: &Value<'a>) -> Value<'a> {
                 .collect(),
         )),
         Value::Type(ty) => Value::from(ty.runtime_name().to_owned()),
+        Value::Optional(Some(inner)) => plain(inner),
+        Value::Optional(None) => Value::Null,
+        Value::List(list @ (List::Made(_) | List::Joined(_)))
+            if list.iter().any(|item| changes(&item)) =>
+        {
+            Value::list(list.iter().map(|item| plain_part(&item)).collect())
+        }
+        Value::Map(map @ Map::Made(_)) if map.iter().any(|(_, value)| changes(&value)) => {
+            let entries = map.iter();
+            let entries = entries.map(|(key, value)| (key, plain_part(&value)));
+            Value::Map(Map::from_entries(entries.collect()))
+        }
         other => other.clone(),
     }
+}
+
+/// What a list or map holds, as it comes out of its native form.
+fn plain_part<'a>(value: &Value<'a>) -> Value<'a> {
+    if changes(value) {
+        plain(value)
+    } else {
+        value.clone()
+    }
+}
+
+/// Whether a value that is no list and no map is another one in its native form.
+fn changes(value: &Value<'_>) -> bool {
+    match value {
+        Value::Struct(object) => !is_patch(&object.name),
+        Value::Type(_) | Value::Optional(_) => true,
+        _ => false,
+    }
+}
+
+/// The Go type of a field of a constructed object, as the error about a key names it; `None` for types that can be keys.
+pub(super) fn go_type_in_object(field: Option<&Value<'_>>) -> Option<&'static str> {
+    Some(match field {
+        None => "<nil>",
+        Some(Value::Optional(Some(inner))) => return go_type_in_object(Some(inner)),
+        Some(Value::Null | Value::Optional(None)) => "structpb.NullValue",
+        Some(Value::Bytes(_)) => "[]uint8",
+        Some(Value::Duration(_)) => "time.Duration",
+        Some(Value::Timestamp(_)) => "time.Time",
+        Some(Value::List(_)) => "[]interface {}",
+        Some(Value::Map(_)) => "map[string]interface {}",
+        Some(Value::Struct(object)) if !is_patch(&object.name) => "map[string]interface {}",
+        Some(Value::Opaque(value)) => return native_name(value.as_ref()),
+        Some(_) => return None,
+    })
 }
 
 /// Whether a type of objects is that of JSON patch operations.

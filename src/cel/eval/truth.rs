@@ -47,8 +47,8 @@ impl<'a> Machine<'_, 'a> {
             } => self.relation(relation, left, right, sized).map(Some),
             Op::InSet { left, set } => {
                 let value = self.eval(left)?;
-                if matches!(value, Value::Bytes(_)) {
-                    return Err(operators::unhashable());
+                if let Some(error) = operators::unhashable(&value) {
+                    return Err(error);
                 }
                 Ok(Some(plan.sets[set as usize].contains(&value)))
             }

@@ -115,7 +115,7 @@ const fn member(
 
 fn value<'a>(args: &[Value<'a>]) -> Result<Value<'a>, EvalError> {
     match &args[0] {
-        Value::Optional(Some(value)) => Ok(value.as_ref().clone()),
+        Value::Optional(Some(value)) => Value::taken(value),
         Value::Optional(None) => Err(EvalError::text("optional.none() dereference")),
         _ => Err(EvalError::NoSuchOverload),
     }

@@ -144,9 +144,28 @@ impl Builder<'_> {
             Reference::Type(ty) => {
                 return Ok(Some(self.constant(Value::Type(ty.clone()))));
             }
+            Reference::Message(message) => return self.message_type(message).map(Some),
+            Reference::Enumerated(number) => {
+                return Ok(Some(self.constant(Value::Int(*number))));
+            }
             Reference::None | Reference::Call { .. } | Reference::Fold(_) => return Ok(None),
         };
         Ok(Some(self.attribute(root)))
+    }
+
+    /// A message as a type: those that are values of their own name one.
+    fn message_type(&mut self, message: &crate::cel::messages::Message) -> Built {
+        match message.result() {
+            ty @ (Type::Object(_) | Type::Duration | Type::Timestamp) => {
+                Ok(self.constant(Value::Type(ty)))
+            }
+            _ => {
+                let name = message.name;
+                Err(Self::failure(&format!(
+                    "reference to undefined type: {name}"
+                )))
+            }
+        }
     }
 
     /// What the API server reports when a checked expression cannot be planned.
@@ -298,8 +317,13 @@ impl Builder<'_> {
         }
         let at = index(&self.plan.structs);
         let name = self.checked.type_of(id).runtime_name().into();
+        let message = match self.checked.reference(id) {
+            Reference::Message(message) => Some(*message),
+            _ => None,
+        };
         self.plan.structs.push(StructPlan {
             name,
+            message,
             fields: planned,
         });
         Ok(self.push(Op::Struct(at)))
@@ -328,7 +352,9 @@ impl Builder<'_> {
             two_variables: fold.var2.is_some(),
             shape: Shape::General,
         };
-        planned.shape = self.shape(&planned);
+        planned.shape = self
+            .collecting(&planned)
+            .unwrap_or_else(|| self.shape(&planned));
         let at = index(&self.plan.folds);
         self.plan.folds.push(planned);
         Ok(self.push(Op::Fold(at)))
@@ -366,6 +392,47 @@ impl Builder<'_> {
             element,
             constant,
         })))
+    }
+
+    /// Recognises what gathers a list.
+    fn collecting(&self, fold: &Fold) -> Option<Shape> {
+        let goes_on = self.constant_of(fold.condition).and_then(Value::as_bool) == Some(true);
+        let from_nothing =
+            matches!(self.constant_of(fold.init), Some(Value::List(list)) if list.is_empty());
+        if !(goes_on && from_nothing && self.is_plain_local(fold.result, fold.base)) {
+            return None;
+        }
+        let (condition, step) = match self.plan.ops[fold.step as usize] {
+            Op::Attribute(at) => {
+                let attribute = &self.plan.attributes[at as usize];
+                match attribute.root {
+                    Root::Conditional {
+                        condition,
+                        then,
+                        otherwise,
+                    } if attribute.qualifiers.is_empty()
+                        && !attribute.test_only
+                        && self.is_plain_local(otherwise, fold.base) =>
+                    {
+                        (Some(condition), self.plan.ops[then as usize])
+                    }
+                    _ => return None,
+                }
+            }
+            step => (None, step),
+        };
+        match step {
+            Op::Append {
+                place,
+                element,
+                constant,
+            } if place == fold.base => Some(Shape::Collect {
+                condition,
+                element,
+                constant,
+            }),
+            _ => None,
+        }
     }
 
     /// Recognises the quantifiers.

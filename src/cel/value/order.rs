@@ -87,6 +87,11 @@ impl Value<'_> {
         match (self, other) {
             (Self::Double(a), Value::Double(b)) => a.total_cmp(b),
             (Self::Type(a), Value::Type(b)) => a.runtime_name().cmp(b.runtime_name()),
+            (Self::Opaque(a), Value::Opaque(b))
+                if self.is_findable_key() && other.is_findable_key() =>
+            {
+                (a.type_name(), a.text()).cmp(&(b.type_name(), b.text()))
+            }
             _ => self
                 .key_rank()
                 .cmp(&other.key_rank())
@@ -111,10 +116,16 @@ impl Value<'_> {
             Self::Duration(_) => 7,
             Self::Timestamp(_) => 8,
             Self::Type(_) => 9,
+            // There is one none.
+            Self::Optional(None) => 10,
+            Self::Opaque(value) if KEYS.contains(&value.type_name()) => 11,
             _ => UNFINDABLE,
         }
     }
 }
 
-/// Rank of the kinds that are compared by identity only: lists, maps, optionals, objects, library types.
-const UNFINDABLE: u8 = 10;
+/// Library types whose values are compared by what they are when they are keys.
+const KEYS: [&str; 2] = ["net.CIDR", "net.IP"];
+
+/// Rank of the kinds that are compared by identity only: lists, maps, optionals, objects, other library types.
+const UNFINDABLE: u8 = 12;

@@ -92,6 +92,13 @@ impl<'g> Generator<'g> {
             .unwrap_or_else(|| self.leaf(ty))
     }
 
+    /// An expression by the usable template at `at`, counted round and round: so that each has its turn.
+    pub fn by_turn(&mut self, at: usize, depth: usize) -> String {
+        let templates = self.grammar.usable(self.mutation);
+        let template = templates[at % templates.len()];
+        self.fill(template, Bindings::new(), depth)
+    }
+
     fn in_section(&mut self, name: &str, ty: &Ty, depth: usize) -> Option<String> {
         let section: &'g Section = self.grammar.section(name)?;
         let (own, any) = (section.of(&ty.head), section.of(""));

@@ -133,6 +133,17 @@ impl Grammar {
         self.sections.get(name)
     }
 
+    /// All templates that may be used, by id; those of mutations only with `mutation`.
+    pub fn usable(&self, mutation: bool) -> Vec<&Template> {
+        let sections = self.sections.iter();
+        let sections = sections.filter(|(name, _)| mutation || name.as_str() != "mutation");
+        let mut templates: Vec<&Template> = sections
+            .flat_map(|(_, section)| section.0.values().flatten())
+            .collect();
+        templates.sort_by_key(|template| template.id);
+        templates
+    }
+
     /// Ways from a record to values whose types have this head.
     pub fn paths(&self, record: &str, head: &str) -> &[(Vec<Step>, Ty)] {
         self.paths

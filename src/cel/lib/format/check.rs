@@ -107,7 +107,11 @@ fn accepts(clause: Clause, ty: &Type) -> bool {
         | (Clause::Hex { .. }, Type::String | Type::Bytes) => true,
         (Clause::Text, ty) => !matches!(
             ty,
-            Type::Optional(_) | Type::Param(_) | Type::Opaque(_) | Type::Object(_)
+            Type::Optional(_)
+                | Type::Wrapper(_)
+                | Type::Param(_)
+                | Type::Opaque(_)
+                | Type::Object(_)
         ),
         _ => false,
     }

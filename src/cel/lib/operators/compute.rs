@@ -276,12 +276,10 @@ pub fn contains<'a>(element: &Value<'a>, container: &Value<'a>) -> Result<Value<
             }
             Ok(Value::Bool(false))
         }
-        Value::Map(Map::Made(entries))
-            if matches!(element, Value::Bytes(_)) && !entries.is_empty() =>
-        {
-            Err(unhashable())
-        }
-        Value::Map(map) => Ok(Value::Bool(map.find(element).is_some())),
+        Value::Map(map) => match unhashable(element) {
+            Some(error) if matches!(map, Map::Made(_)) && map.len() > 0 => Err(error),
+            _ => Ok(Value::Bool(map.find(element).is_some())),
+        },
         _ => Err(EvalError::NoSuchOverload),
     }
 }
@@ -289,12 +287,21 @@ pub fn contains<'a>(element: &Value<'a>, container: &Value<'a>) -> Result<Value<
 /// Start of the errors with which the API server's evaluator gives up, where other errors may be absorbed.
 pub const INTERNAL: &str = "internal error: ";
 
-/// The error about bytes as a key: the API server's evaluator fails itself.
+/// The error about a key that the API server cannot hash, where its evaluator fails itself; `None` for all others.
 #[must_use]
-pub fn unhashable() -> EvalError {
-    EvalError::text(format!(
-        "{INTERNAL}runtime error: hash of unhashable type types.Bytes"
-    ))
+pub fn unhashable(key: &Value<'_>) -> Option<EvalError> {
+    match key {
+        Value::Bytes(_) => {}
+        Value::Opaque(value) => match value.type_name() {
+            "kubernetes.Semver" | "kubernetes.NamedFormat" => {}
+            _ => return None,
+        },
+        _ => return None,
+    }
+    Some(EvalError::text(format!(
+        "{INTERNAL}runtime error: hash of unhashable type {}",
+        key.go_type()
+    )))
 }
 
 /// `map` with one more entry.
@@ -302,8 +309,8 @@ pub fn unhashable() -> EvalError {
 /// # Errors
 /// The key is there already.
 pub fn inserted<'a>(map: Map<'a>, key: Value<'a>, value: Value<'a>) -> Result<Map<'a>, EvalError> {
-    if matches!(key, Value::Bytes(_)) {
-        return Err(unhashable());
+    if let Some(error) = unhashable(&key) {
+        return Err(error);
     }
     let text = key.clone();
     map.inserted(key, value).ok_or_else(|| {
