@@ -13,7 +13,7 @@ use kube::Client;
 use kube::runtime::events::{Event as Published, EventType, Recorder, Reporter};
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ use crate::telemetry::metrics::{ControllerLabels, Metrics, PassLabels};
 
 /// Events of watches taken in before anything is done: a list of thousands is one look at each, not two.
 const BURST: usize = 512;
-/// Objects looked at before the loop turns to news again.
+/// Objects of one controller looked at before the loop turns to news again.
 const TURN: usize = 128;
 /// Rounds of writes for one object in a row. An object needs a handful; more means that the API server keeps changing
 /// what is written, and must not become a hot loop.
@@ -203,11 +203,7 @@ impl Engine {
                     }
                 }
                 Some(ended) = self.executions.join_next(), if !self.executions.is_empty() => {
-                    match ended {
-                        Ok(finished) => self.finished(finished),
-                        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-                        Err(_cancelled) => {}
-                    }
+                    self.ended(ended);
                 }
                 () = sleep_until(due) => {}
             }
@@ -215,6 +211,14 @@ impl Engine {
         }
         while self.executions.join_next().await.is_some() {}
         inputs.quiet.cancel();
+    }
+
+    fn ended(&mut self, ended: Result<Finished, JoinError>) {
+        match ended {
+            Ok(finished) => self.finished(finished),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_cancelled) => {}
+        }
     }
 
     /// When something is due that can be looked at.
@@ -278,12 +282,16 @@ impl Engine {
     /// Looks at what is due.
     fn turn(&mut self) {
         while self.publishing.try_join_next().is_some() {}
+        // News comes first; what writes came to must not wait for a pause in it.
+        while let Some(ended) = self.executions.try_join_next() {
+            self.ended(ended);
+        }
         if !self.leading {
             return;
         }
         let now = Instant::now();
-        let mut left = TURN;
         for index in 0..self.running.len() {
+            let mut left = TURN;
             if !(self.running[index].controller.settled)(&self.stores) {
                 continue;
             }

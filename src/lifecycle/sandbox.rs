@@ -22,11 +22,10 @@ use crate::api::conditions::{Condition, reasons, types};
 use crate::api::keys::{annotations, labels, name_hash, sandbox_selector};
 use crate::api::v1beta1::{OperatingMode, Sandbox, SandboxStatus, ShutdownPolicy};
 
-/// How long a status that only says "not yet" may wait for the Pod to become ready: the steps in between would cost the
-/// API server a write each, and nobody waits for them.
-const STARTING: Duration = Duration::from_secs(5);
-/// The same for a Pod on its way out. Shorter, because until then the status calls the Sandbox ready.
-const STOPPING: Duration = Duration::from_secs(3);
+mod service_of;
+mod tell;
+
+use tell::{statement, status_of};
 
 /// Steps, in the order in which they are taken.
 mod step {
@@ -292,95 +291,6 @@ impl<'o, 'a> Work<'o, 'a> {
             }
         }
     }
-
-    fn service(&mut self) -> FoundService {
-        let (wanted, present) = (self.observed.sandbox.spec.service, self.observed.service);
-        let none = FoundService {
-            state: ServiceState::NotRequired,
-            named: Some(false),
-        };
-        let Some(present) = present else {
-            return if wanted == Some(true) {
-                let (sandbox, name) = (self.observed.sandbox, name_of(self.observed.sandbox));
-                let create = Write::Create(service::create(sandbox));
-                self.write(step::SERVICE, Kind::Service, name, create);
-                FoundService {
-                    state: ServiceState::Missing,
-                    named: Some(false),
-                }
-            } else {
-                none
-            };
-        };
-        let whose = ownership(&present.metadata, self.uid);
-        match (wanted, whose) {
-            (Some(false), Ownership::Ours) => {
-                self.delete_service(present);
-                none
-            }
-            (_, Ownership::Ours) => {
-                self.owned_service(present);
-                FoundService {
-                    state: ServiceState::Present,
-                    named: Some(true),
-                }
-            }
-            (Some(true), _) => {
-                self.strange_service(present, whose);
-                FoundService {
-                    state: ServiceState::Missing,
-                    named: Some(false),
-                }
-            }
-            (None, Ownership::Others(_)) => {
-                let name = observed::name(&present.metadata);
-                self.errors.push(self.not_ours("service", name, whose));
-                none
-            }
-            (None | Some(false), _) => none,
-        }
-    }
-
-    fn delete_service(&mut self, present: &Service) {
-        if !terminating(&present.metadata) {
-            let name = observed::name(&present.metadata);
-            self.write(
-                step::SERVICE,
-                Kind::Service,
-                name,
-                deletion(&present.metadata),
-            );
-        }
-    }
-
-    fn owned_service(&mut self, present: &Service) {
-        if let Some(patch) = self.service_drift(present) {
-            let name = observed::name(&present.metadata);
-            self.write(step::SERVICE, Kind::Service, name, Write::Patch(patch));
-        }
-    }
-
-    fn service_drift(&self, present: &Service) -> Option<Value> {
-        let metadata = json!({ "labels": present.metadata.labels });
-        let present = json!({"metadata": metadata, "spec": present.spec});
-        service::drift(self.observed.sandbox, &present)
-    }
-
-    fn strange_service(&mut self, present: &Service, whose: Ownership<'_>) {
-        let name = observed::name(&present.metadata);
-        let address = present.spec["clusterIP"].as_str().unwrap_or_default();
-        if whose != Ownership::Nobodys || !adoptable(&present.metadata, &self.hash) {
-            self.errors.push(self.not_ours("service", name, whose));
-        } else if !matches!(address, "" | "None") {
-            self.errors.push(format!(
-                "cannot adopt unowned service \"{name}\": its clusterIP is \"{address}\", and the service of a sandbox is headless (\"None\")"
-            ));
-        } else {
-            let drift = self.service_drift(present);
-            let adoption = self.adoption(&present.metadata, drift);
-            self.write(step::SERVICE, Kind::Service, name, adoption);
-        }
-    }
 }
 
 fn mode(sandbox: &Sandbox) -> OperatingMode {
@@ -415,130 +325,6 @@ fn active(observed: &Observed<'_>) -> Plan {
         obstacles: errors,
         ..Plan::default()
     }
-}
-
-fn status_of(
-    observed: &Observed<'_>,
-    found: &Found<'_>,
-    service: &FoundService,
-    errors: &[String],
-) -> SandboxStatus {
-    let sandbox = observed.sandbox;
-    let before = sandbox.status.clone().unwrap_or_default();
-    let state = match found {
-        Found::Absent => PodState::Absent,
-        Found::Unknown => PodState::Unknown,
-        Found::Foreign => PodState::Foreign,
-        Found::Several(count) => PodState::Several(*count),
-        Found::Owned(pod) => PodState::Owned(facts(pod)),
-    };
-    let now = text(observed.now);
-    let conditions = status::conditions(&status::Observed {
-        before: before.conditions.as_deref().unwrap_or_default(),
-        generation: generation(sandbox),
-        now: &now,
-        mode: mode(sandbox),
-        pod: state,
-        service: service.state,
-        errors,
-    });
-    let (pod_ips, node_name) = match found {
-        Found::Owned(pod) => (
-            pod.status.pod_ips.iter().map(|ip| ip.ip.clone()).collect(),
-            pod.spec.node_name.clone(),
-        ),
-        _ => (Vec::new(), None),
-    };
-    let name = name_of(sandbox);
-    let (service, service_fqdn) = match service.named {
-        None => (before.service, before.service_fqdn),
-        Some(false) => (None, None),
-        Some(true) => {
-            let domain = observed.cluster_domain;
-            let full = format!("{name}.{}.svc.{domain}", namespace_of(sandbox));
-            (Some(name.to_owned()), Some(full))
-        }
-    };
-    SandboxStatus {
-        conditions: Some(conditions),
-        service,
-        service_fqdn,
-        selector: Some(sandbox_selector(name)),
-        pod_ips: (!pod_ips.is_empty()).then_some(pod_ips),
-        node_name: node_name.filter(|name| !name.is_empty()),
-    }
-}
-
-fn facts(pod: &Pod) -> PodFacts<'_> {
-    PodFacts {
-        phase: &pod.status.phase,
-        ready: pod.condition("Ready").is_some_and(|c| c.status == "True"),
-        has_ip: !pod.status.pod_ips.is_empty(),
-        scheduled: pod
-            .condition(types::POD_SCHEDULED)
-            .map(|c| (c.status.as_str(), c.reason.as_str(), c.message.as_str())),
-    }
-}
-
-/// What is to be told, if it differs from what the status says.
-fn statement(
-    observed: &Observed<'_>,
-    found: &Found<'_>,
-    after: SandboxStatus,
-) -> Option<Statement> {
-    let before = observed.sandbox.status.clone().unwrap_or_default();
-    let (was, is) = (ready(&before), ready(&after));
-    let patch = difference(&json!(before), &json!(after))?;
-    let is_ready = is.is_some_and(|c| c.status == "True");
-    if only_the_generation(&before, &patch)
-        && extension_owner(observed.sandbox) == Some("SandboxClaim")
-    {
-        return None;
-    }
-    let only_the_node = patch
-        .as_object()
-        .is_some_and(|fields| fields.len() == 1 && fields.contains_key("nodeName"));
-    if only_the_node && !is_ready {
-        return None;
-    }
-    let was_ready = was.is_some_and(|c| c.status == "True");
-    let reason = is.map_or("", |c| c.reason.as_str());
-    let patience = match found {
-        Found::Absent | Found::Owned(_)
-            if reason == reasons::DEPENDENCIES_NOT_READY && !was_ready =>
-        {
-            STARTING
-        }
-        Found::Owned(_) if reason == reasons::SANDBOX_SUSPENDED => STOPPING,
-        _ => Duration::ZERO,
-    };
-    let several = reasons::MULTIPLE_PODS;
-    let news = is.filter(|c| c.reason == several && was.is_none_or(|was| was.reason != several));
-    let events = news.map(|c| Event {
-        warning: true,
-        reason: several,
-        action: "Reconciling",
-        note: c.message.clone(),
-    });
-    Some(Statement {
-        status: Some(patch),
-        patience,
-        events: events.into_iter().collect(),
-    })
-}
-
-/// Whether nothing but the generation that the conditions speak of has changed. A claim that takes a Sandbox over changes
-/// its metadata and with it its generation; the claim speaks of its own, so the telling can wait for the next real news.
-fn only_the_generation(before: &SandboxStatus, patch: &Value) -> bool {
-    let blind = |conditions: Value| {
-        let mut conditions = conditions;
-        for condition in conditions.as_array_mut().into_iter().flatten() {
-            condition["observedGeneration"] = Value::Null;
-        }
-        conditions
-    };
-    let alone = patch.as_object().is_some_and(|fields| fields.len() == 1);
-    alone && blind(patch["conditions"].clone()) == blind(json!(before.conditions))
 }
 
 /// The end, in two phases: first it is told, then everything but the volumes goes.
