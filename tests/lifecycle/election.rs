@@ -40,7 +40,7 @@ async fn section_8_2_one_replica_writes_and_the_next_takes_over() -> Result<()> 
         "spec": {"holderIdentity": "crashed", "leaseDurationSeconds": 4, "renewTime": now, "leaseTransitions": 6},
     }))?;
     leases.create(&Default::default(), &crashed).await?;
-    let first = controllers(&cluster, "first").await?;
+    let first = controllers(&cluster, "first", &[]).await?;
     until_leading(&first).await?;
     let lease = leases.get(LEASE).await?;
     let one = holder(Some(&lease)).to_owned();
@@ -50,7 +50,7 @@ async fn section_8_2_one_replica_writes_and_the_next_takes_over() -> Result<()> 
         (Some(7), Some(4))
     );
 
-    let second = controllers(&cluster, "second").await?;
+    let second = controllers(&cluster, "second", &[]).await?;
     second.until_ready().await?;
     let stage = Stage::new(cluster, "election").await?;
     stage.sandbox("box", json!({})).await?;

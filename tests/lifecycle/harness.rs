@@ -38,14 +38,15 @@ pub async fn install(cluster: &Cluster) -> Result<()> {
 }
 
 /// Starts a server with controllers and without a registration.
-pub async fn controllers(cluster: &Cluster, name: &str) -> Result<Serving> {
+pub async fn controllers(cluster: &Cluster, name: &str, more: &[&str]) -> Result<Serving> {
     let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig().display());
-    let flags = [
+    let mut flags = vec![
         kubeconfig.as_str(),
         "--register=false",
         "--controllers",
         "--extensions",
     ];
+    flags.extend(more);
     let folder = cluster.folder().to_owned();
     serve(cluster, &folder, name, &flags).await
 }
@@ -66,7 +67,7 @@ pub async fn stage(topic: &str) -> Result<Stage> {
     let cluster = Cluster::own().await?;
     let start = async || {
         install(&cluster).await?;
-        controllers(&cluster, "lifecycle").await
+        controllers(&cluster, "lifecycle", &[]).await
     };
     SERVING.get_or_try_init(start).await?;
     Stage::new(cluster, topic).await

@@ -6,6 +6,7 @@ mod support;
 
 mod budget;
 mod claim;
+mod crash;
 mod election;
 mod expiry;
 mod failures;
