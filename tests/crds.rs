@@ -102,8 +102,13 @@ async fn definitions_are_those_that_the_api_server_publishes() -> Result<()> {
     let mut documents = Vec::new();
     for (path, version) in [
         ("/openapi/v3/api", "v1"),
+        ("/openapi/v3/apis/apps", "v1"),
+        ("/openapi/v3/apis/autoscaling", "v2"),
+        ("/openapi/v3/apis/batch", "v1"),
         ("/openapi/v3/apis/networking.k8s.io", "v1"),
+        ("/openapi/v3/apis/policy", "v1"),
         ("/openapi/v3/apis/rbac.authorization.k8s.io", "v1"),
+        ("/openapi/v3/apis/storage.k8s.io", "v1"),
     ] {
         let request = Request::new(path).get(version, &GetParams::default())?;
         documents.push(cluster.client().request::<Value>(request).await?);

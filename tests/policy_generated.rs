@@ -13,6 +13,7 @@ mod oracle;
 use anyhow::Result;
 use generate::grammar::Grammar;
 use generate::policy::{Policies, request};
+use generate::waste;
 use oracle::Session;
 use sandfence::policy::judge::judge_with;
 use sandfence::policy::mutate::mutate_with;
@@ -30,6 +31,17 @@ fn setting(name: &str, default: u64) -> u64 {
     value.and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
+/// What is generated.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// Validating policies.
+    Validating,
+    /// Mutating policies of JSON patches.
+    Patching,
+    /// Validating policies that come near their budgets, or beyond.
+    Wasteful,
+}
+
 /// One policy with one request.
 struct Case {
     asked: Value,
@@ -37,8 +49,12 @@ struct Case {
 }
 
 impl Case {
-    fn new(grammar: &Grammar, spec: &Value, mutating: bool, seed: u64, number: u64) -> Self {
+    fn new(grammar: &Grammar, spec: &Value, kind: Kind, seed: u64, number: u64) -> Self {
+        let mutating = kind == Kind::Patching;
         let mut asked = request(grammar, seed, number);
+        if kind == Kind::Wasteful && !asked["object"].is_null() {
+            asked["object"][waste::FIELD] = json!(waste::blob());
+        }
         let objects = judged::objects(&asked, spec, mutating);
         asked["op"] = json!(if mutating { "map" } else { "vap" });
         asked["policy"] = objects[0].clone();
@@ -97,22 +113,26 @@ fn our_change(mutated: &sandfence::model::verdict::Mutated, object: &Value) -> V
 }
 
 /// Compares all cases of a kind.
-fn compare(mutating: bool) -> Result<()> {
+fn compare(kind: Kind) -> Result<()> {
+    let mutating = kind == Kind::Patching;
     let grammar = Grammar::read()?;
     let seed = setting("SANDFENCE_SEED", 1);
-    let policies = setting("SANDFENCE_POLICIES", POLICIES);
+    let policies = match kind {
+        Kind::Wasteful => setting("SANDFENCE_POLICIES", POLICIES) / 8,
+        _ => setting("SANDFENCE_POLICIES", POLICIES),
+    };
     let mut session = Session::start()?;
     let (mut count, mut panics, mut undecided, mut interesting) = (0, 0, 0, 0);
     let mut different = Vec::new();
     for number in 0..policies {
         let mut maker = Policies::new(&grammar, seed, number);
-        let spec = if mutating {
-            maker.patching()
-        } else {
-            maker.validating()
+        let spec = match kind {
+            Kind::Validating => maker.validating(),
+            Kind::Patching => maker.patching(),
+            Kind::Wasteful => waste::validating(seed, number),
         };
         let cases: Vec<Case> = (0..REQUESTS)
-            .map(|at| Case::new(&grammar, &spec, mutating, seed, number * REQUESTS + at))
+            .map(|at| Case::new(&grammar, &spec, kind, seed, number * REQUESTS + at))
             .filter(|case| !mutating || case.asked["request"]["operation"] != "DELETE")
             .collect();
         let requests: Vec<Value> = cases.iter().map(|case| case.asked.clone()).collect();
@@ -125,8 +145,11 @@ fn compare(mutating: bool) -> Result<()> {
                 continue;
             }
             let (theirs, ours) = case.judged(answer, mutating)?;
-            if theirs.to_string().len() > 120 {
-                interesting += 1;
+            let said = theirs.to_string();
+            if kind == Kind::Wasteful {
+                interesting += usize::from(said.contains("budget") || said.contains("cost limit"));
+            } else {
+                interesting += usize::from(said.len() > 120);
             }
             if theirs == ours {
                 continue;
@@ -170,10 +193,15 @@ fn compare(mutating: bool) -> Result<()> {
 
 #[test]
 fn generated_validating_policies_decide_as_in_the_api_server() -> Result<()> {
-    compare(false)
+    compare(Kind::Validating)
 }
 
 #[test]
 fn generated_patches_change_what_they_change_in_the_api_server() -> Result<()> {
-    compare(true)
+    compare(Kind::Patching)
+}
+
+#[test]
+fn budgets_run_out_where_those_of_the_api_server_do() -> Result<()> {
+    compare(Kind::Wasteful)
 }

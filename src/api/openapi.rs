@@ -22,7 +22,21 @@ pub const ROOTS: &[&str] = &[
     "core.v1.ConfigMap",
     "core.v1.Secret",
     "core.v1.Namespace",
+    "core.v1.PersistentVolume",
+    "core.v1.ReplicationController",
+    "core.v1.ResourceQuota",
+    "core.v1.LimitRange",
+    "apps.v1.Deployment",
+    "apps.v1.ReplicaSet",
+    "apps.v1.StatefulSet",
+    "apps.v1.DaemonSet",
+    "batch.v1.Job",
+    "batch.v1.CronJob",
+    "autoscaling.v2.HorizontalPodAutoscaler",
+    "policy.v1.PodDisruptionBudget",
+    "storage.v1.StorageClass",
     "networking.v1.NetworkPolicy",
+    "networking.v1.Ingress",
     "rbac.v1.Role",
     "rbac.v1.ClusterRole",
     "rbac.v1.RoleBinding",
@@ -214,7 +228,7 @@ pub fn reduce(documents: &[Value]) -> Result<BTreeMap<String, Value>, MissingDef
 /// A reference without its definition.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error(
-    "no served OpenAPI document defines {name}: fetch core/v1, networking.k8s.io/v1 and rbac.authorization.k8s.io/v1 from one API server"
+    "no served OpenAPI document defines {name}: fetch the documents of all groups that ROOTS names from one API server"
 )]
 pub struct MissingDefinition {
     name: String,

@@ -27,9 +27,6 @@ pub(crate) const RED_ZONE: usize = 128 * 1024;
 /// See [`RED_ZONE`].
 pub(crate) const SEGMENT: usize = 2 * 1024 * 1024;
 
-/// Issues that are reported; the rest is only counted.
-const MAX_ISSUES: usize = 100;
-
 /// What a node refers to.
 #[derive(Clone, Debug, Default)]
 pub(crate) enum Reference {
@@ -123,12 +120,7 @@ pub(crate) fn check(env: &Env, ast: &Ast) -> Result<Checked, CompileError> {
     if issues.is_empty() {
         return Ok(checked);
     }
-    issues.sort_by_key(|issue| issue.offset);
-    issues.truncate(MAX_ISSUES);
-    Err(CompileError {
-        source: ast.source.clone(),
-        issues,
-    })
+    Err(CompileError::new(ast.source.clone(), issues))
 }
 
 struct Checker<'e> {

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use self::functions::{Declared, Registry};
 use self::objects::Field;
 use super::ast::Ast;
+use super::declared::Declared as Types;
 use super::plan::Program;
 use super::source::CompileError;
 use super::types::Type;
@@ -39,6 +40,7 @@ struct Inner {
     variables: HashMap<Arc<str>, (Binding, Type)>,
     slots: Vec<Arc<str>>,
     composed: Vec<(Arc<str>, Type)>,
+    declared: Vec<Types>,
     functions: &'static Registry,
     /// The construction types of mutations are known.
     mutation: bool,
@@ -53,6 +55,7 @@ struct Inner {
 pub struct EnvBuilder {
     variables: Vec<(String, Type)>,
     composed: Option<Vec<(Arc<str>, Type)>>,
+    declared: Vec<Types>,
     mutation: bool,
     admission: bool,
     container: String,
@@ -96,6 +99,13 @@ impl EnvBuilder {
         self
     }
 
+    /// Takes a declared variable away.
+    #[must_use]
+    pub fn without(mut self, name: &str) -> Self {
+        self.variables.retain(|(known, _)| known != name);
+        self
+    }
+
     /// Declares `variables` with these fields; the position of a field here is its index in
     /// [`super::plan::Activation::composed`]. Types are degraded as the API server does.
     #[must_use]
@@ -107,6 +117,16 @@ impl EnvBuilder {
                 .collect(),
         );
         self
+    }
+
+    /// Declares the variables `names` as objects of a kind whose types a schema declares.
+    #[must_use]
+    pub fn declared(mut self, names: &[&str], declared: Types) -> Self {
+        let ty = declared.object();
+        self.declared.push(declared);
+        names
+            .iter()
+            .fold(self, |builder, name| builder.variable(name, ty.clone()))
     }
 
     /// The environment.
@@ -130,6 +150,7 @@ impl EnvBuilder {
             variables,
             slots,
             composed: self.composed.unwrap_or_default(),
+            declared: self.declared,
             functions: functions::registry(self.mutation),
             mutation: self.mutation,
             admission: self.admission,
@@ -145,6 +166,7 @@ impl Env {
         EnvBuilder {
             variables: Vec::new(),
             composed: None,
+            declared: Vec::new(),
             mutation: false,
             admission: true,
             container: String::new(),
@@ -161,6 +183,7 @@ impl Env {
         EnvBuilder {
             variables: Vec::new(),
             composed: None,
+            declared: Vec::new(),
             mutation: false,
             admission: false,
             container: String::new(),
@@ -212,6 +235,15 @@ impl Env {
     pub fn compile_ast(&self, ast: Ast) -> Result<Program, CompileError> {
         let checked = super::check::check(self, &ast)?;
         super::plan::build(self, &ast, &checked)
+    }
+
+    /// The type of a syntax tree, without making a program of it.
+    ///
+    /// # Errors
+    /// Every type error found, in source order.
+    pub fn type_of(&self, ast: &Ast) -> Result<Type, CompileError> {
+        let checked = super::check::check(self, ast)?;
+        Ok(checked.type_of(ast.root).clone())
     }
 
     /// Where an activation must put the variable `name`.
@@ -295,6 +327,10 @@ impl Env {
         }
         if object == super::messages::EMPTY {
             return Field::Undefined;
+        }
+        let declared = &self.0.declared;
+        if let Some(found) = declared.iter().find_map(|kind| kind.field(object, field)) {
+            return found;
         }
         objects::field(object, field)
     }

@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::env::{Env, Slot};
+use super::names::escape;
 use super::plan::{Activation, PER_CALL_LIMIT, Program};
 use super::source::CompileError;
 use super::types::Type;
@@ -194,45 +195,9 @@ impl<'v> Variables<'v> {
     }
 }
 
-/// Words that an expression cannot use as a name.
-const RESERVED: &[&str] = &[
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-    "void",
-    "while",
-];
-
-/// A field name as expressions write it.
+/// A field name as expressions write it; one that they cannot write stays.
 fn escaped_name(name: &str) -> Cow<'_, str> {
-    if RESERVED.contains(&name) {
-        return Cow::Owned(format!("__{name}__"));
-    }
-    if !name.contains(['.', '-', '/']) && !name.contains("__") {
-        return Cow::Borrowed(name);
-    }
-    let name = name.replace("__", "__underscores__");
-    Cow::Owned(
-        name.replace('.', "__dot__")
-            .replace('-', "__dash__")
-            .replace('/', "__slash__"),
-    )
+    escape(name).unwrap_or(Cow::Borrowed(name))
 }
 
 /// `value` with the names of its declared fields escaped; keys of maps stay.

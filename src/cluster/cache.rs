@@ -15,7 +15,7 @@ use kube::Client;
 use tokio::sync::{Notify, watch};
 use tokio::task::{AbortHandle, JoinSet};
 
-use super::policies::{self, Mistakes, Origins};
+use super::policies::{self, Built, Mistakes, Origins};
 use super::registration::{self, Interest};
 use super::watch::{Follower, State, View};
 use crate::api::common::{GROUP, VERSION};
@@ -105,6 +105,8 @@ pub struct Loader {
     reported: BTreeSet<String>,
     /// Faults of the set at work, as they were logged.
     faults: BTreeSet<String>,
+    /// What the type checker says about the set at work.
+    warnings: BTreeSet<String>,
 }
 
 /// One look at all followed kinds.
@@ -162,6 +164,7 @@ impl Loader {
             files: None,
             reported: BTreeSet::new(),
             faults: BTreeSet::new(),
+            warnings: BTreeSet::new(),
         }
     }
 
@@ -273,19 +276,20 @@ impl Loader {
         let building =
             tokio::task::spawn_blocking(move || policies::build(files, objects, &settings));
         match building.await {
-            Ok(Ok(set)) => self.publish(set),
+            Ok(Ok(built)) => self.publish(built),
             Ok(Err(mistakes)) => self.fail(mistakes),
             Err(error) => self.fail(vec![format!("building the policies failed: {error}")]),
         }
     }
 
-    fn publish(&mut self, set: Set) {
+    fn publish(&mut self, Built { set, warnings }: Built) {
         self.reported.clear();
         self.report_faults(&set);
         // whole seconds stay exact for 285 million years
         let now = Timestamp::now().as_second() as f64;
         let facts = facts(&set);
         self.sinks.metrics.set_loaded(&facts, now);
+        self.report_warnings(warnings);
         let before = self.sinks.set.load();
         if before
             .as_ref()
@@ -321,6 +325,17 @@ impl Loader {
             self.sinks.readiness.ready_except(POLICIES, all.join("; "));
         }
         self.faults = faults;
+    }
+
+    /// Counts what the type checker says about the expressions, and logs what it did not say of the set before.
+    fn report_warnings(&mut self, warnings: Vec<String>) {
+        let count = i64::try_from(warnings.len()).unwrap_or(i64::MAX);
+        self.sinks.metrics.policy_warnings.set(count);
+        let warnings: BTreeSet<String> = warnings.into_iter().collect();
+        for warning in warnings.difference(&self.warnings) {
+            tracing::warn!(warning, "a policy expression has a type mistake");
+        }
+        self.warnings = warnings;
     }
 
     /// Reports each mistake once and keeps what is at work.

@@ -12,6 +12,7 @@ use crate::policy::packs;
 use crate::policy::presets;
 use crate::policy::set::{EXEMPT_NAMESPACES, Set, Settings};
 use crate::policy::source::{self, Item, OWN_GROUP, PROFILE_KIND};
+use crate::policy::typecheck;
 
 /// Where policies come from and what applies to all of them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -86,6 +87,15 @@ pub fn param_kinds<'s>(objects: impl IntoIterator<Item = &'s Sourced>) -> BTreeS
         .collect()
 }
 
+/// A set with what the type checker says about its policies.
+#[derive(Debug)]
+pub struct Built {
+    /// The set.
+    pub set: Set,
+    /// Type mistakes, one text each.
+    pub warnings: Vec<String>,
+}
+
 /// Builds the set; objects of the cluster come last and win over files where both have a parameter. One of them that is
 /// wrong is among the faults of the set: whoever can write it could otherwise keep every replica from starting.
 ///
@@ -95,13 +105,29 @@ pub fn build(
     files: Vec<Sourced>,
     cluster: impl IntoIterator<Item = Arc<Json<'static>>>,
     settings: &Settings,
-) -> Result<Set, Mistakes> {
+) -> Result<Built, Mistakes> {
     let cluster = cluster
         .into_iter()
         .map(|object| Sourced::cluster(Json::clone(&object)));
+    // CRDs among the policies tell of kinds that are not known otherwise; what is wrong with one, the API server says.
+    let (kinds, _) = typecheck::known_kinds(&files);
     let objects = files.into_iter().chain(cluster).collect();
-    Set::build_sparing(objects, settings)
-        .map_err(|diagnostics| diagnostics.iter().map(ToString::to_string).collect())
+    let set = Set::build_sparing(objects, settings).map_err(|diagnostics| {
+        diagnostics
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+    })?;
+    let warnings = set
+        .policies()
+        .flat_map(|policy| typecheck::lint(policy, &kinds))
+        .filter(|warning| !warning.false_alarm)
+        .map(|warning| {
+            let kinds: Vec<String> = warning.kinds.iter().map(ToString::to_string).collect();
+            format!("{} (for {})", warning.diagnostic, kinds.join("; "))
+        })
+        .collect();
+    Ok(Built { set, warnings })
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! `source` reads policies, bindings and profiles strictly -> `compile` turns expressions into programs, all mistakes at
 //! once -> `set` holds programs, bindings and parameters as one immutable snapshot -> `select` finds what a request
 //! needs -> `params` resolves parameter objects -> `judge` and `mutate` answer; `reuse` keeps what need not be evaluated
-//! again. Depends on `model`, `api`, `schema`
+//! again; `typecheck` lints expressions by schemas. Depends on `model`, `api`, `schema`
 //! and `cel`; pure.
 
 mod activation;
@@ -25,5 +25,6 @@ pub mod source;
 pub mod suite;
 #[cfg(test)]
 mod testing;
+pub mod typecheck;
 
 pub use activation::Resolvers;

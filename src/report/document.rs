@@ -62,6 +62,39 @@ pub struct PolicySet {
     pub sources: Vec<String>,
     /// Names of the profiles bound.
     pub profiles: Vec<String>,
+    /// What the type checker says about the policies, in the order of policies and their fields; absent when it has
+    /// nothing to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<TypeWarning>,
+}
+
+/// An expression of a policy that cannot be right for the kinds that the policy matches.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TypeWarning {
+    /// Kind and name of the policy: `ValidatingAdmissionPolicy/x`.
+    pub policy: String,
+    /// The field that holds the expression, such as `spec.validations[0].expression`.
+    pub field: String,
+    /// The kinds for which it is wrong, as `apiVersion Kind`.
+    pub kinds: Vec<String>,
+    /// What is wrong, in the API server's words.
+    pub message: String,
+    /// File of the policy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// Line of the mistake in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u32>,
+    /// Column of the mistake in the file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<u32>,
+    /// Line of the mistake inside the expression, from 1.
+    pub expression_line: u32,
+    /// Column of the mistake inside the expression, from 1.
+    pub expression_column: u32,
+    /// Whether the API server warns of this and nothing is wrong: it has no type for a field that is there.
+    pub false_alarm: bool,
 }
 
 /// The object a row is about.

@@ -81,6 +81,52 @@ fn every_kind_of_the_catalog_parses_and_names_its_resource() {
             "clusterrolebindings.rbac.authorization.k8s.io/v1",
             cluster,
         ),
+        ("v1, Kind=PersistentVolume", "persistentvolumes/v1", cluster),
+        (
+            "v1, Kind=ReplicationController",
+            "replicationcontrollers/v1",
+            namespaced,
+        ),
+        ("v1, Kind=ResourceQuota", "resourcequotas/v1", namespaced),
+        ("v1, Kind=LimitRange", "limitranges/v1", namespaced),
+        (
+            "apps/v1, Kind=Deployment",
+            "deployments.apps/v1",
+            namespaced,
+        ),
+        (
+            "apps/v1, Kind=ReplicaSet",
+            "replicasets.apps/v1",
+            namespaced,
+        ),
+        (
+            "apps/v1, Kind=StatefulSet",
+            "statefulsets.apps/v1",
+            namespaced,
+        ),
+        ("apps/v1, Kind=DaemonSet", "daemonsets.apps/v1", namespaced),
+        ("batch/v1, Kind=Job", "jobs.batch/v1", namespaced),
+        ("batch/v1, Kind=CronJob", "cronjobs.batch/v1", namespaced),
+        (
+            "autoscaling/v2, Kind=HorizontalPodAutoscaler",
+            "horizontalpodautoscalers.autoscaling/v2",
+            namespaced,
+        ),
+        (
+            "policy/v1, Kind=PodDisruptionBudget",
+            "poddisruptionbudgets.policy/v1",
+            namespaced,
+        ),
+        (
+            "storage.k8s.io/v1, Kind=StorageClass",
+            "storageclasses.storage.k8s.io/v1",
+            cluster,
+        ),
+        (
+            "networking.k8s.io/v1, Kind=Ingress",
+            "ingresses.networking.k8s.io/v1",
+            namespaced,
+        ),
         (
             "agents.x-k8s.io/v1beta1, Kind=Sandbox",
             "sandboxes.agents.x-k8s.io/v1beta1",

@@ -124,6 +124,8 @@ pub struct Metrics {
     pub profiles: Gauge,
     /// One for each policy object of the cluster that cannot be used.
     pub invalid_objects: Family<ObjectLabels, Gauge>,
+    /// Warnings of the type checker about the set.
+    pub policy_warnings: Gauge,
     /// Sets that were not used because something in them was wrong.
     pub reload_failures: Counter,
     /// When a set was last built without error.
@@ -214,6 +216,11 @@ impl Metrics {
                 "invalid_objects",
                 "Policy objects of the cluster that cannot be used",
                 Family::default()
+            ),
+            policy_warnings: add!(
+                "policy_type_warnings",
+                "Type mistakes in the expressions of the policies at work",
+                Gauge::default()
             ),
             reload_failures: add!(
                 "policy_reload_failures",

@@ -113,6 +113,50 @@ async fn bad_policies_at_start_leave_the_process_up_and_say_where() -> Result<()
 }
 
 #[tokio::test]
+async fn type_mistakes_are_counted_and_logged_once_and_refuse_nothing() -> Result<()> {
+    let cluster = Cluster::shared().await?;
+    let folder = tempfile::tempdir()?;
+    let policies = folder.path().join("policies");
+    let mistyped = POLICIES.replace("'bad' in object.data", "'bad' in object.datum");
+    write(&policies, "one.yaml", &mistyped)?;
+    let kubeconfig = format!("--kubeconfig={}", cluster.kubeconfig().display());
+    let path = format!("--policies={}", policies.display());
+    let arguments = [kubeconfig.as_str(), path.as_str(), "--register=false"];
+    let serving = serve(&cluster, folder.path(), "mistyped", &arguments).await?;
+    serving.until_ready().await?;
+    let gauge = "sandfence_policy_type_warnings";
+    assert_eq!(serving.metric(gauge).await?, 1.0);
+    // The set changes and the mistake stays.
+    let other = mistyped.replace("data.bad is not wanted", "data.bad is refused");
+    write(&policies, "one.yaml", &other)?;
+    eventually("the next set", async || {
+        let log = serving.process.output()?;
+        ensure!(log.matches("policies loaded").count() == 2, "{log}");
+        Ok(())
+    })
+    .await?;
+    assert_eq!(serving.metric(gauge).await?, 1.0);
+    let log = serving.process.output()?;
+    let said = log
+        .matches("a policy expression has a type mistake")
+        .count();
+    assert_eq!(said, 1, "{log}");
+    for part in [
+        "one.yaml:12:58:",
+        "spec.validations[0].expression",
+        "undefined field 'datum' (for v1, Kind=ConfigMap)",
+    ] {
+        assert!(log.contains(part), "{part} in {log}");
+    }
+    write(&policies, "one.yaml", POLICIES)?;
+    eventually("no mistakes", async || {
+        ensure!(serving.metric(gauge).await? == 0.0);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn settings_that_cannot_work_end_the_start_with_2() -> Result<()> {
     let program = env!("CARGO_BIN_EXE_sandfence");
     let cases: [(&[&str], &str); 3] = [

@@ -255,3 +255,26 @@ fn types_that_would_fill_the_memory_are_refused() {
         "the type of the expression is too large"
     );
 }
+
+/// They were left out silently, and the last ones of the text instead of the last ones found.
+#[test]
+fn issues_beyond_a_hundred_are_counted() {
+    let wrong: Vec<String> = (0..130).map(|n| format!("y{n}")).collect();
+    let error = env()
+        .compile(&format!("[{}]", wrong.join(", ")))
+        .expect_err("undeclared");
+    assert_eq!(error.issues.len(), 101);
+    let last = error
+        .issues
+        .iter()
+        .map(|issue| issue.message.as_str())
+        .max();
+    assert_eq!(
+        last,
+        Some("undeclared reference to 'y99' (in container '')")
+    );
+    assert!(
+        error.to_string().ends_with("30 more errors were truncated"),
+        "{error}"
+    );
+}

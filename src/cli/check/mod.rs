@@ -6,6 +6,7 @@
 
 mod judge;
 pub mod policies;
+mod warnings;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use crate::report::{json, plain, text};
 #[command(after_long_help = "\
 Exit codes:
   0  every manifest is admitted
-  1  a rule of at least --fail-on severity refuses a manifest
+  1  a rule of at least --fail-on severity refuses a manifest; with --strict, also a warning about a policy
   2  something could not be read or judged
 
 Examples:
@@ -62,6 +63,9 @@ pub struct CheckArgs {
     /// Weakest severity that makes the exit code 1.
     #[arg(long, value_enum, default_value_t = FailOn::Info)]
     fail_on: FailOn,
+    /// Warnings about the types of policy expressions make the exit code 1.
+    #[arg(long)]
+    strict: bool,
 }
 
 /// `--output`.
@@ -108,6 +112,8 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
     for note in &loaded.notes {
         eprintln!("note: {}", plain::line(note));
     }
+    let warnings = warnings::of(&loaded.set, &loaded.kinds);
+    eprint!("{}", warnings::render(&warnings));
     let options = judge::Options {
         namespace: &args.namespace,
         all: args.all,
@@ -121,18 +127,7 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
     }
     problems.extend(judged.problems);
     if judged.objects == 0 && problems.is_empty() {
-        problems.push(Problem {
-            file: args
-                .manifests
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect::<Vec<_>>()
-                .join(", "),
-            line: None,
-            column: None,
-            message: "no manifest found; files in a directory must end in .yaml, .yml or .json"
-                .to_owned(),
-        });
+        problems.push(nothing_found(&args.manifests));
     }
     let document = Document {
         version: VERSION,
@@ -141,6 +136,7 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
             fingerprint: loaded.set.fingerprint().to_owned(),
             sources: loaded.sources,
             profiles: loaded.profiles,
+            warnings: warnings::rows(&warnings),
         },
         results: judged.rows,
         mutations: judged.mutations,
@@ -167,17 +163,35 @@ pub fn run(args: &CheckArgs, colour: bool) -> anyhow::Result<Exit> {
         Format::Yaml => crate::model::yaml_out::to_yaml(&serde_json::to_value(&document)?.into()),
     };
     print(&rendered)?;
-    Ok(exit(&document, args.fail_on.into()))
+    Ok(exit(&document, args.fail_on.into(), args.strict))
+}
+
+/// The problem of a run without a single manifest.
+fn nothing_found(manifests: &[PathBuf]) -> Problem {
+    let names: Vec<String> = manifests
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    Problem {
+        file: names.join(", "),
+        line: None,
+        column: None,
+        message: "no manifest found; files in a directory must end in .yaml, .yml or .json"
+            .to_owned(),
+    }
 }
 
 /// What the document means for the caller's script.
-fn exit(document: &Document, fail_on: Severity) -> Exit {
+fn exit(document: &Document, fail_on: Severity, strict: bool) -> Exit {
+    let mut warnings = document.policy_set.warnings.iter();
+    let warned = strict && warnings.any(|warning| !warning.false_alarm);
     if document.summary.error > 0 {
         Exit::Unjudged
-    } else if document
-        .results
-        .iter()
-        .any(|row| row.denies && row.severity >= fail_on)
+    } else if warned
+        || document
+            .results
+            .iter()
+            .any(|row| row.denies && row.severity >= fail_on)
     {
         Exit::Findings
     } else {

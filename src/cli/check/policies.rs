@@ -10,6 +10,8 @@ use crate::policy::diagnostic::Sourced;
 use crate::policy::packs;
 use crate::policy::presets::{self, DEFAULT_PRESET};
 use crate::policy::set::{Set, Settings};
+use crate::policy::typecheck;
+use crate::schema::catalog::Kinds;
 
 /// Policies in force, and where they came from.
 pub struct Loaded {
@@ -19,6 +21,8 @@ pub struct Loaded {
     pub sources: Vec<String>,
     /// Names of the profiles in force.
     pub profiles: Vec<String>,
+    /// The kinds whose schemas are known, those of CRDs among policies and manifests included.
+    pub kinds: Kinds,
     /// What the user should know.
     pub notes: Vec<String>,
 }
@@ -68,6 +72,7 @@ pub fn load(
         }
     }
     objects.extend(brought);
+    let kinds = known_kinds(&objects, manifests, &mut notes);
     let wanted = wanted(profiles, &mut objects)?;
     // Presets can be chosen by name even when the policies come from elsewhere.
     let known: Vec<String> = objects
@@ -113,8 +118,26 @@ pub fn load(
         set,
         sources,
         profiles,
+        kinds,
         notes,
     })
+}
+
+/// The kinds that policies can be checked for.
+fn known_kinds(objects: &[Sourced], manifests: &[Document], notes: &mut Vec<String>) -> Kinds {
+    let crds: Vec<Sourced> = manifests
+        .iter()
+        .filter(|document| document.value.str_at(&["kind"]) == Some("CustomResourceDefinition"))
+        .cloned()
+        .map(Sourced::from)
+        .collect();
+    let (kinds, mistakes) = typecheck::known_kinds(objects.iter().chain(&crds));
+    notes.extend(
+        mistakes
+            .iter()
+            .map(|mistake| format!("no policy is type-checked for the kinds of a CRD: {mistake}")),
+    );
+    kinds
 }
 
 fn count(mistakes: usize) -> String {

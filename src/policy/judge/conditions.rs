@@ -26,7 +26,9 @@ pub fn matched(inputs: Inputs<'_, '_, '_>) -> Result<bool, String> {
             Err(_) => return Err(EXHAUSTED.to_owned()),
             Ok(Ok(Value::Bool(false))) => {
                 all = false;
-                // The others matter only if they could exhaust the budget, which is an error whatever is false.
+                // The others matter only if they could exhaust the budget, which is an error whatever is false. An
+                // expression that exceeds its limit may have cost more than that, by its last operation: the API server
+                // counts it, and may refuse where this does not.
                 let others = (conditions.len() - at - 1) as u64;
                 if others * PER_CALL_LIMIT <= phase.remaining() {
                     return Ok(false);

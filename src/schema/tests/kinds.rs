@@ -189,3 +189,91 @@ fn examples_of_own_kinds_are_complete_and_accepted() {
         "../../../tests/data/api/policy-exception.json"
     )]);
 }
+
+/// A CRD that claims the known kind `Sandbox` for another resource.
+fn crd(versions: Value) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "spec": {
+            "group": "agents.x-k8s.io",
+            "scope": "Cluster",
+            "names": {"kind": "Sandbox", "plural": "boxes"},
+            "versions": versions,
+        },
+    })
+}
+
+fn version(name: &str, served: bool, schema: Value) -> Value {
+    json!({"name": name, "served": served, "schema": {"openAPIV3Schema": schema}})
+}
+
+#[test]
+fn the_kinds_of_a_crd_take_the_place_of_known_ones_and_are_completed() {
+    let schema = json!({
+        "type": "object",
+        "properties": {
+            "kind": {"type": "string", "enum": ["Sandbox"]},
+            "spec": {"type": "array", "items": {"type": "object", "x-kubernetes-embedded-resource": true}},
+        },
+    });
+    let mut kinds = catalog::Kinds::default();
+    let before = kinds.entries().count();
+    let versions = json!([
+        version("v1beta1", true, schema.clone()),
+        version("v2", true, schema),
+        version("v3", false, Value::Null),
+    ]);
+    kinds.add_crd(&crd(versions.clone())).expect("schemas");
+    kinds.add_crd(&crd(versions)).expect("the same again");
+    assert_eq!(kinds.entries().count(), before + 1);
+    let gvk = Gvk::new("agents.x-k8s.io/v1beta1", "Sandbox");
+    let entry = kinds.entry(&gvk).expect("known");
+    assert_eq!(entry.gvr, Gvr::new("agents.x-k8s.io/v1beta1", "boxes"));
+    assert_eq!(entry.scope, Scope::Cluster);
+    let names = |schema: &Structural| {
+        let names = schema.fields.iter().map(|field| field.name.to_string());
+        names.collect::<Vec<_>>()
+    };
+    let root = entry.schema();
+    assert_eq!(names(root), ["apiVersion", "kind", "metadata", "spec"]);
+    let kind = root.field("kind").and_then(|kind| kind.checks.as_ref());
+    assert_eq!(kind.map(|checks| checks.values.len()), Some(1));
+    let spec = root.field("spec").and_then(|spec| spec.items.as_deref());
+    let item = spec.expect("items");
+    assert_eq!(names(item), ["apiVersion", "kind", "metadata"]);
+    for resource in [root, item] {
+        let metadata = resource.field("metadata").expect("added");
+        assert!(metadata.field("labels").is_some());
+    }
+    for (api_version, known) in [("agents.x-k8s.io/v2", true), ("agents.x-k8s.io/v3", false)] {
+        let gvk = Gvk::new(api_version, "Sandbox");
+        assert_eq!(kinds.entry(&gvk).is_some(), known, "{gvk}");
+    }
+}
+
+#[test]
+fn a_crd_with_a_schema_that_cannot_be_read_adds_nothing() {
+    let mut kinds = catalog::Kinds::default();
+    let versions = json!([
+        version("v8", true, json!({"type": "object"})),
+        version(
+            "v9",
+            true,
+            json!({"type": "object", "properties": {"spec": {"type": "thing"}}})
+        ),
+    ]);
+    let error = kinds.add_crd(&crd(versions)).expect_err("no such type");
+    assert_eq!(
+        error.to_string(),
+        "schema.properties[spec]: type: expected one JSON type, found \"thing\""
+    );
+    assert!(
+        kinds
+            .entry(&Gvk::new("agents.x-k8s.io/v8", "Sandbox"))
+            .is_none()
+    );
+    for nothing in [json!({}), json!({"spec": {"versions": 1}}), json!([])] {
+        kinds.add_crd(&nothing).expect("no versions");
+    }
+}

@@ -14,3 +14,4 @@ pub mod grammar;
 pub mod policy;
 pub mod random;
 pub mod types;
+pub mod waste;

@@ -277,7 +277,7 @@ pub fn contains<'a>(element: &Value<'a>, container: &Value<'a>) -> Result<Value<
             Ok(Value::Bool(false))
         }
         Value::Map(map) => match unhashable(element) {
-            Some(error) if matches!(map, Map::Made(_)) && map.len() > 0 => Err(error),
+            Some(error) if matches!(map, Map::Made(_)) && !map.is_empty() => Err(error),
             _ => Ok(Value::Bool(map.find(element).is_some())),
         },
         _ => Err(EvalError::NoSuchOverload),
