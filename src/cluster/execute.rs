@@ -263,3 +263,134 @@ fn request(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn said(target: &Target, write: &Write) -> (String, String, Value) {
+        let request = request(target, write).expect("a request");
+        let uri = request.uri();
+        let query = uri.query().unwrap_or_default().trim_matches('&');
+        let body = serde_json::from_slice(request.body()).expect("JSON");
+        (
+            request.method().to_string(),
+            format!("{}?{query}", uri.path()),
+            body,
+        )
+    }
+
+    #[test]
+    fn every_write_is_the_smallest_request_that_says_it() {
+        let pod = Target::new(Kind::Pod, "team", "box");
+        let claim = Target::new(Kind::Claim, "team", "mine");
+        let claims = "/apis/extensions.agents.x-k8s.io/v1beta1/namespaces/team/sandboxclaims/mine";
+        let delete = |foreground| Write::Delete {
+            uid: "u".to_owned(),
+            foreground,
+        };
+        for (target, write, method, uri, body) in [
+            (
+                &pod,
+                Write::Create(json!({"a": 1})),
+                "POST",
+                "/api/v1/namespaces/team/pods?fieldManager=sandbox-controller".to_owned(),
+                json!({"a": 1}),
+            ),
+            (
+                &claim,
+                Write::Patch(json!({"a": null})),
+                "PATCH",
+                format!("{claims}?"),
+                json!({"a": null}),
+            ),
+            (
+                &claim,
+                Write::Status(json!({"a": 1})),
+                "PATCH",
+                format!("{claims}/status?"),
+                json!({"status": {"a": 1}}),
+            ),
+            (
+                &claim,
+                delete(true),
+                "DELETE",
+                format!("{claims}?"),
+                json!({"propagationPolicy": "Foreground", "preconditions": {"uid": "u"}}),
+            ),
+            (
+                &pod,
+                delete(false),
+                "DELETE",
+                "/api/v1/namespaces/team/pods/box?".to_owned(),
+                json!({"preconditions": {"uid": "u"}}),
+            ),
+        ] {
+            let expected = (method.to_owned(), uri, body);
+            assert_eq!(said(target, &write), expected);
+        }
+    }
+
+    #[test]
+    fn an_answer_to_a_deletion_says_whether_anything_is_left() {
+        let deleted = |more: Value| {
+            let mut meta = json!({"deletionTimestamp": "2030-01-01T00:00:00Z"});
+            for (key, value) in more.as_object().into_iter().flatten() {
+                meta[key] = value.clone();
+            }
+            json!({"kind": "Pod", "metadata": meta})
+        };
+        for (answer, gone) in [
+            (json!({"kind": "Status", "status": "Success"}), true),
+            (json!({"kind": "Service", "metadata": {"name": "x"}}), true),
+            (deleted(json!({"deletionGracePeriodSeconds": 0})), true),
+            (deleted(json!({"deletionGracePeriodSeconds": 30})), false),
+            (
+                deleted(json!({"deletionGracePeriodSeconds": 0, "finalizers": ["x"]})),
+                false,
+            ),
+        ] {
+            assert_eq!(is_gone(&answer), gone, "{answer}");
+        }
+    }
+
+    #[test]
+    fn refusals_and_passing_troubles_are_told_apart_and_say_what_was_attempted() {
+        let refused = |code: u16| {
+            let status = kube::core::Status::failure("no room", "Because").with_code(code);
+            let cause = kube::Error::Api(Box::new(status));
+            failure(
+                "cannot create Pod \"box\"",
+                ClientError::Call {
+                    what: "x".to_owned(),
+                    cause,
+                },
+            )
+        };
+        for (code, transient) in [
+            (400, false),
+            (403, false),
+            (422, false),
+            (409, true),
+            (429, true),
+            (503, true),
+        ] {
+            let expected = Failure {
+                text: "cannot create Pod \"box\": no room".to_owned(),
+                transient,
+            };
+            assert_eq!(refused(code), expected, "{code}");
+        }
+        let silent = failure(
+            "x",
+            ClientError::Deadline {
+                what: "w".to_owned(),
+            },
+        );
+        assert_eq!(
+            (silent.text.as_str(), silent.transient),
+            ("w: no answer within 10 s", true)
+        );
+    }
+}
