@@ -67,7 +67,20 @@ const LAYERS: &[Layer] = &[
     },
     Layer {
         name: "cluster",
-        uses: &["model", "api", "policy", "config", "telemetry", "tls"],
+        uses: &[
+            "model",
+            "api",
+            "policy",
+            "lifecycle",
+            "config",
+            "telemetry",
+            "tls",
+        ],
+        pure: false,
+    },
+    Layer {
+        name: "controllers",
+        uses: &["model", "api", "lifecycle", "cluster", "telemetry"],
         pure: false,
     },
     Layer {
@@ -86,6 +99,8 @@ const LAYERS: &[Layer] = &[
             "tls",
             "cluster",
             "webhook",
+            "lifecycle",
+            "controllers",
         ],
         pure: false,
     },

@@ -17,6 +17,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, watch};
 use tokio_rustls::TlsAcceptor;
 
+use super::controllers;
 use super::supervise::{Ended, Tasks, termination};
 use crate::cluster::apply::{self, Applier};
 use crate::cluster::cache::{self, Loader};
@@ -79,10 +80,10 @@ pub struct Addresses {
 }
 
 /// What all parts share.
-struct Shared {
-    settings: Settings,
-    client: Client,
-    metrics: Metrics,
+pub(super) struct Shared {
+    pub(super) settings: Settings,
+    pub(super) client: Client,
+    pub(super) metrics: Metrics,
     readiness: Arc<Readiness>,
     snapshots: Arc<Snapshots>,
     resolver: Arc<Resolver>,
@@ -142,6 +143,9 @@ pub async fn run(mut settings: Settings) -> Result<(), ServeError> {
     shared.spawn_servers(&mut tasks, listeners)?;
     let authority = shared.spawn_certificates(&mut tasks);
     let interests = shared.spawn_snapshots(&mut tasks);
+    if let Some(settings) = &shared.settings.controllers {
+        controllers::spawn(&shared, &mut tasks, settings);
+    }
     if shared.settings.register {
         shared.spawn_conversion(&mut tasks, authority.clone());
         shared.spawn_registration(&mut tasks, interests, authority);

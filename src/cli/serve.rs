@@ -15,6 +15,9 @@ use crate::config::settings::{
 use crate::model::names;
 use crate::telemetry::logs::{self, LogFormat, LogLevel};
 
+mod controllers;
+use controllers::ControllerArgs;
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct ServeArgs {
@@ -27,6 +30,8 @@ pub struct ServeArgs {
     webhook: WebhookArgs,
     #[command(flatten)]
     certificates: CertificateArgs,
+    #[command(flatten)]
+    controllers: ControllerArgs,
     /// Where probes and metrics listen, plain HTTP. Port 0 picks one; `:8080` means every address.
     #[arg(
         long,
@@ -223,6 +228,7 @@ fn settings(args: ServeArgs) -> Result<Settings, SettingsError> {
             },
         webhook,
         certificates,
+        controllers,
         metrics_bind,
         drain_seconds,
         addresses_file,
@@ -274,6 +280,7 @@ fn settings(args: ServeArgs) -> Result<Settings, SettingsError> {
         cluster_domain,
         certificate,
         register,
+        controllers: controllers.settings()?,
         profiles,
         exempt_namespaces,
         drain: Duration::from_secs(drain_seconds.into()),
@@ -285,6 +292,7 @@ fn settings(args: ServeArgs) -> Result<Settings, SettingsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::settings::{Controllers, Election, Extensions};
     use clap::Parser;
 
     #[derive(Debug, Parser)]
@@ -315,6 +323,11 @@ mod tests {
                 namespace: "sandfence-system".to_owned(),
             },
             register: true,
+            controllers: Some(Controllers {
+                election: Some(Election { namespace: None }),
+                sandbox_workers: 100,
+                extensions: None,
+            }),
             profiles: vec![],
             exempt_namespaces: vec![],
             drain: Duration::from_secs(20),
@@ -339,6 +352,18 @@ mod tests {
             "--webhook-url=https://127.0.0.1:0/h",
             "--cluster-domain=c.d",
             "--register=false",
+            "--leader-elect=false",
+            "--sandbox-concurrent-workers=7",
+            "--extensions",
+            "--sandbox-template-concurrent-workers=3",
+            "--sandbox-warm-pool-concurrent-workers=4",
+            "--sandbox-warm-pool-max-batch-size=5",
+            "--sandbox-warm-pool-readiness-grace-period=1m30s",
+            "--sandbox-warm-pool-unschedulable-recheck-interval=1.5s",
+            "--enable-warm-pool-eviction=false",
+            "--sandbox-claim-concurrent-workers=6",
+            "--disable-claim-events",
+            "--disable-claim-observability-annotations",
             "--cert-dir=/certs",
             "--metrics-bind-address=[::1]:1",
             "--drain-seconds=3",
@@ -358,6 +383,22 @@ mod tests {
             cluster_domain: "c.d".to_owned(),
             certificate: CertificateSource::Directory("/certs".into()),
             register: false,
+            controllers: Some(Controllers {
+                election: None,
+                sandbox_workers: 7,
+                extensions: Some(Extensions {
+                    template_workers: 3,
+                    pool_workers: 4,
+                    max_batch: 5,
+                    grace: Duration::from_secs(90),
+                    recheck: Duration::from_millis(1_500),
+                    evictable: false,
+                    claim_workers: 6,
+                    claim_events: false,
+                    annotate_claims: false,
+                    label_domains: Extensions::default().label_domains,
+                }),
+            }),
             profiles: vec!["restricted".to_owned()],
             exempt_namespaces: vec!["x".to_owned(), "y".to_owned()],
             drain: Duration::from_secs(3),
@@ -379,6 +420,30 @@ mod tests {
             Ok(default().certificate)
         );
         assert_eq!(of(&["--cert-store=memory"]), Ok(CertificateSource::Memory));
+    }
+
+    #[test]
+    fn controllers_can_be_switched_off_and_their_lease_put_elsewhere() {
+        let of = |args: &[&str]| parse(args).map(|settings| settings.controllers);
+        assert_eq!(of(&["--controllers=false"]), Ok(None));
+        assert_eq!(
+            of(&["--extensions"]).map(|found| found.and_then(|found| found.extensions)),
+            Ok(Some(Extensions::default()))
+        );
+        let elsewhere = of(&["--leader-elect", "--leader-election-namespace=x"]);
+        assert_eq!(
+            elsewhere.map(|found| found.and_then(|found| found.election)),
+            Ok(Some(Election {
+                namespace: Some("x".to_owned())
+            }))
+        );
+        assert_eq!(
+            of(&["--leader-election-namespace=X"]),
+            Err(SettingsError::Label {
+                flag: "--leader-election-namespace",
+                value: "X".to_owned()
+            })
+        );
     }
 
     #[test]

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use axum::http::HeaderValue;
+use axum::http::header::USER_AGENT;
 use kube::client::ClientBuilder;
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config};
@@ -60,6 +62,14 @@ pub enum ClientError {
         /// Why it failed.
         cause: kube::Error,
     },
+    /// A watch was interrupted.
+    #[error("{what}: {}", causes(.cause))]
+    Watch {
+        /// What was watched.
+        what: String,
+        /// Why.
+        cause: kube::runtime::watcher::Error,
+    },
     /// No answer in time.
     #[error("{what}: no answer within {} s", CALL.as_secs())]
     Deadline {
@@ -95,6 +105,9 @@ pub async fn connect(kubeconfig: Option<&Path>) -> Result<Client, ClientError> {
     config.write_timeout = Some(WRITE);
     // Fifteen retries with pauses up to a quarter of an hour hide an outage; loops here have their own backoff.
     config.default_retry = false;
+    // The API server notes who asked, and derives the field manager of plain writes from it.
+    let agent = HeaderValue::from_static(concat!("sandfence/", env!("CARGO_PKG_VERSION")));
+    config.headers.push((USER_AGENT, agent));
     // Without user and path: all that a reader of "connection refused" needs.
     tracing::info!(
         host = config.cluster_url.host().unwrap_or_default(),

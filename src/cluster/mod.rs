@@ -10,6 +10,8 @@ pub mod cache;
 pub mod certificates;
 pub mod client;
 pub mod conversion;
+pub mod execute;
+pub mod lease;
 pub mod policies;
 pub mod registration;
 pub mod watch;

@@ -236,6 +236,67 @@ impl Default for Limits {
     }
 }
 
+/// How the controllers work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Controllers {
+    /// How replicas agree on the one that writes; absent: this one writes.
+    pub election: Option<Election>,
+    /// Sandboxes written at once.
+    pub sandbox_workers: usize,
+    /// How the controllers of the extension kinds work; absent: there are none.
+    pub extensions: Option<Extensions>,
+}
+
+/// How the controllers of the extension kinds work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Extensions {
+    /// Templates written at once.
+    pub template_workers: usize,
+    /// Pools written at once.
+    pub pool_workers: usize,
+    /// Members of a pool created or deleted in one go.
+    pub max_batch: usize,
+    /// How long a member of a pool may take to become ready.
+    pub grace: Duration,
+    /// How often members that find no room are looked at.
+    pub recheck: Duration,
+    /// Whether an autoscaler may evict members of pools.
+    pub evictable: bool,
+    /// Claims written at once.
+    pub claim_workers: usize,
+    /// Whether events about claims are published.
+    pub claim_events: bool,
+    /// Whether claims are told when they were first seen and first ready.
+    pub annotate_claims: bool,
+    /// Domains that labels of claims may have.
+    pub label_domains: Vec<String>,
+}
+
+impl Default for Extensions {
+    /// Upstream's.
+    fn default() -> Self {
+        Self {
+            template_workers: 1,
+            pool_workers: 1,
+            max_batch: 300,
+            grace: Duration::from_secs(300),
+            recheck: Duration::from_secs(60),
+            evictable: true,
+            claim_workers: 50,
+            claim_events: true,
+            annotate_claims: true,
+            label_domains: vec!["sandbox.users.io".to_owned()],
+        }
+    }
+}
+
+/// How replicas agree on the one that writes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Election {
+    /// Namespace of the lease; absent: our own.
+    pub namespace: Option<String>,
+}
+
 /// Everything `sandfence serve` needs to know.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -255,6 +316,8 @@ pub struct Settings {
     pub certificate: CertificateSource,
     /// Whether to write our own webhook configurations.
     pub register: bool,
+    /// How the controllers work; absent: there are none.
+    pub controllers: Option<Controllers>,
     /// Profiles to put in force by name, besides those of the cluster.
     pub profiles: Vec<String>,
     /// Namespaces that the webhook never sees, besides kube-system and our own.

@@ -6,7 +6,9 @@
 //!
 //! [`pod`], [`service`], [`volume`] are the children of a Sandbox, [`network`] is the one of a SandboxTemplate with the
 //! defaults that templates give to Pods, [`status`] has the conditions of a Sandbox, [`expiry`] tells when sandboxes and
-//! claims end.
+//! claims end. [`observed`] is what is seen of other objects, [`plan`] what is to be done; [`sandbox`],
+//! [`template`], [`warm_pool`] and [`claim`] turn the one into the other. [`blueprint`] is what templates make sandboxes
+//! of, [`pick`] which of them a claim takes.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +17,20 @@ use serde_json::{Map, Value, json};
 use crate::api::v1beta1::{self, Sandbox};
 use crate::model::gvk::split_api_version;
 
+pub mod blueprint;
+pub mod claim;
 pub mod expiry;
 pub mod network;
+pub mod observed;
+pub mod pick;
+pub mod plan;
 pub mod pod;
+pub mod sandbox;
 pub mod service;
 pub mod status;
+pub mod template;
 pub mod volume;
+pub mod warm_pool;
 
 /// Labels or annotations.
 pub type Texts = BTreeMap<String, String>;

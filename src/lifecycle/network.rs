@@ -22,10 +22,19 @@ const INTERNAL_V6: [&str; 2] = ["fc00::/7", "fe80::/10"];
 /// Public resolvers, since the cluster's own is out of reach by default.
 const NAMESERVERS: [&str; 2] = ["8.8.8.8", "1.1.1.1"];
 
+/// What follows the name of a template in the name of its NetworkPolicy.
+const SUFFIX: &str = "-network-policy";
+
 /// Name of the NetworkPolicy of a template.
 #[must_use]
 pub fn policy_name(template: &str) -> String {
-    format!("{template}-network-policy")
+    format!("{template}{SUFFIX}")
+}
+
+/// Name of the template whose NetworkPolicy has this name.
+#[must_use]
+pub fn template_of(policy: &str) -> Option<&str> {
+    policy.strip_suffix(SUFFIX)
 }
 
 /// The NetworkPolicy that a template should have; `None` when it manages none.

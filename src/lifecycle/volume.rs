@@ -37,6 +37,13 @@ pub fn claims(sandbox: &Sandbox) -> Vec<Value> {
         .collect()
 }
 
+/// Names of the claims.
+pub fn names(sandbox: &Sandbox) -> impl Iterator<Item = String> {
+    templates(sandbox)
+        .iter()
+        .map(|template| claim_name(sandbox, template))
+}
+
 /// Appends a volume for every claim to a Pod spec, in place of volumes of the same name.
 pub(super) fn inject(sandbox: &Sandbox, spec: &mut Value) {
     for template in templates(sandbox) {

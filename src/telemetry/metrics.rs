@@ -48,6 +48,22 @@ pub struct SetLabels {
     pub fingerprint: String,
 }
 
+/// Which controller.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ControllerLabels {
+    /// Its name.
+    pub controller: &'static str,
+}
+
+/// What one look at an object came to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct PassLabels {
+    /// The controller.
+    pub controller: &'static str,
+    /// `done`, `retried` or `blocked`.
+    pub outcome: &'static str,
+}
+
 /// An object of the cluster that cannot be used. Shown while it is so; the number shown at once is bounded.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ObjectLabels {
@@ -122,6 +138,14 @@ pub struct Metrics {
     pub registration_failures: Counter,
     /// Writes of the webhook registration.
     pub registrations: Counter,
+    /// Looks of controllers at objects.
+    pub controller_passes: Family<PassLabels, Counter>,
+    /// Objects that wait for a look.
+    pub controller_queue: Family<ControllerLabels, Gauge>,
+    /// One while this process is the one that writes.
+    pub leader: Gauge,
+    /// Failed attempts to take or keep the lease.
+    pub lease_failures: Counter,
     registry: Arc<Registry>,
 }
 
@@ -226,6 +250,26 @@ impl Metrics {
             registrations: add!(
                 "registrations",
                 "Writes of the webhook registration",
+                Counter::default()
+            ),
+            controller_passes: add!(
+                "controller_passes",
+                "Looks of controllers at objects",
+                Family::default()
+            ),
+            controller_queue: add!(
+                "controller_queue_depth",
+                "Objects that wait for a look of their controller",
+                Family::default()
+            ),
+            leader: add!(
+                "leader",
+                "Whether this process is the one whose controllers write",
+                Gauge::default()
+            ),
+            lease_failures: add!(
+                "lease_failures",
+                "Failed attempts to take or keep the lease",
                 Counter::default()
             ),
             registry: Arc::new(root),

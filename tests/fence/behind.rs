@@ -345,6 +345,8 @@ pub async fn serve(cluster: &Cluster) -> Result<Tethered> {
         "--webhook-bind=127.0.0.1:0",
         "--webhook-url=https://127.0.0.1:0",
         "--metrics-bind=127.0.0.1:0",
+        // What is shown is the fence; sandboxes stay as they are written.
+        "--controllers=false",
     ];
     let program = Path::new(env!("CARGO_BIN_EXE_sandfence"));
     cluster.tether("serve", program, &arguments)

@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Deserializer, json};
 use tokio::io::AsyncWriteExt as _;
+use tokio::sync::OnceCell;
 
 use super::audit::{self, AuditedRequest, Mark};
 use super::janitor::{Janitor, Namespace, Removal};
@@ -77,6 +78,19 @@ impl Cluster {
         let config = config(&plane).await?;
         let janitor = Janitor::start(config.clone())?;
         Self::new(plane, config, janitor)
+    }
+
+    /// A control plane for the tests of this binary alone, which share it: for tests of what acts on a whole cluster.
+    pub async fn own() -> Result<Self> {
+        static OWN: OnceCell<(Arc<Plane>, Janitor)> = OnceCell::const_new();
+        let start = async || {
+            let plane = Arc::new(tokio::task::spawn_blocking(Plane::dedicated).await??);
+            let janitor = Janitor::start(config(&plane).await?)?;
+            anyhow::Ok((plane, janitor))
+        };
+        let (plane, janitor) = OWN.get_or_try_init(start).await?;
+        let config = config(plane).await?;
+        Self::new(Arc::clone(plane), config, janitor.clone())
     }
 
     fn new(plane: Arc<Plane>, config: Config, janitor: Janitor) -> Result<Self> {

@@ -52,6 +52,13 @@ impl Tethered {
         Ok(self.child.try_wait()?)
     }
 
+    /// Kills the command as a crash would: the kernel kills it with the supervisor that holds it.
+    pub fn kill(mut self) -> Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Ends the command by SIGTERM and tells how it ended.
     pub fn stop(mut self) -> Result<ExitStatus> {
         drop(self.child.stdin.take());

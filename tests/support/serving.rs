@@ -43,6 +43,10 @@ pub async fn serve(cluster: &Cluster, folder: &Path, name: &str, more: &[&str]) 
         "--log-level=debug",
         file_flag.as_str(),
     ];
+    // Tests of other things share a control plane with tests of the controllers.
+    if !more.iter().any(|flag| flag.starts_with("--controllers")) {
+        arguments.push("--controllers=false");
+    }
     arguments.extend(more);
     let program = Path::new(env!("CARGO_BIN_EXE_sandfence"));
     let mut process = cluster.tether(name, program, &arguments)?;
