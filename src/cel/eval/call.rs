@@ -123,12 +123,12 @@ fn receives(overload: &Overload, values: &[Value<'_>]) -> bool {
 fn refusal(name: &str, guard: Guard, values: &[Value<'_>]) -> EvalError {
     match values {
         [first] if name == "flatten" => {
-            EvalError::text(format!("no such overload: {}.flatten()", first.type_of()))
+            EvalError::text(format!("no such overload: {}.flatten()", shown(first)))
         }
         [first, depth] if name == "flatten" => EvalError::text(format!(
             "no such overload: {}.flatten({})",
-            first.type_of(),
-            depth.type_of()
+            shown(first),
+            shown(depth)
         )),
         [first, ..] if binding::is_singleton(name) => refused(name, first),
         _ if guard == Guard::Function => EvalError::NoSuchOverload,
@@ -136,6 +136,14 @@ fn refusal(name: &str, guard: Guard, values: &[Value<'_>]) -> EvalError {
             let types: Vec<&str> = values.iter().map(Value::type_name).collect();
             EvalError::text(format!("no such overload: {name}({})", types.join(", ")))
         }
+    }
+}
+
+/// The type of a value as these errors tell it: optionals and types without what they are of.
+fn shown(value: &Value<'_>) -> String {
+    match value {
+        Value::Optional(_) | Value::Type(_) => value.type_name().to_owned(),
+        other => other.type_of().to_string(),
     }
 }
 
