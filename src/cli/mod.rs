@@ -72,7 +72,7 @@ enum Command {
     Eval(Box<eval::EvalArgs>),
     /// Print the objects that an installation needs.
     Render(render::RenderArgs),
-    /// Run the admission webhook.
+    /// Run the admission webhook and the sandbox controllers
     Serve(Box<serve::ServeArgs>),
     /// Print a completion script for a shell.
     Completions(completions::CompletionsArgs),
