@@ -491,6 +491,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn floats_are_read_to_the_last_bit() {
+        for text in [
+            "1.5000000000000002e-9",
+            "999.9000000000001",
+            "0.30000000000000004",
+        ] {
+            let expected = text.parse().expect("a number");
+            assert_eq!(Json::parse(text).expect("valid"), Json::Float(expected));
+        }
+    }
+
+    #[test]
     fn strings_borrow_from_the_source_unless_escaped() {
         let text = r#"{"plain":"abc","escaped":"a\nc"}"#;
         let Json::Object(map) = Json::parse(text).expect("valid") else {
